@@ -7,5 +7,12 @@ pub mod progress;
 
 pub mod block;
 
+mod sys;
+
+pub mod attach;
+pub mod mount;
+
+pub mod chroot;
+
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};

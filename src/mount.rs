@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! The filesystems of an image, mounted where nobody else sees them.
+
+mod guest_root;
+mod stack;
+
+pub use guest_root::{FileOwner, GuestRoot};
+pub(crate) use guest_root::descriptor_path;
+pub(crate) use stack::{MountCall, MountStack};
