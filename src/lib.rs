@@ -16,3 +16,4 @@ pub mod chroot;
 
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
+pub use sys::namespace::{PrivateMounts, in_private_mounts};

@@ -2,9 +2,12 @@
 #![forbid(unsafe_code)]
 //! The filesystems of an image, mounted where nobody else sees them.
 
+mod esp;
 mod guest_root;
 mod stack;
+mod tree;
 
 pub use guest_root::{FileOwner, GuestRoot};
 pub(crate) use guest_root::descriptor_path;
 pub(crate) use stack::{MountCall, MountStack};
+pub use tree::{MountEntry, MountOptions, MountTree};

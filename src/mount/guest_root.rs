@@ -146,6 +146,11 @@ impl GuestRoot {
         regular(self.open_at(path, flags, 0)?, path)
     }
 
+    /// Opens a directory for reading.
+    pub(crate) fn open_directory(&self, path: &Path) -> Result<OwnedFd> {
+        self.open_at(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)
+    }
+
     /// Opens a device of the guest's own `/dev`.
     pub(crate) fn open_device(
         &self,

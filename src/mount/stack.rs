@@ -138,7 +138,8 @@ impl MountStack {
         let inside = real.strip_prefix(&base).map_err(|_| {
             Error::internal("a path in the image led out of it").at(shown)
         })?;
-        let parent = root.open_path(inside.parent().unwrap_or(inside))?;
+        let inside = Path::new("/").join(inside);
+        let parent = root.open_path(inside.parent().unwrap_or(&inside))?;
         let name = inside.file_name().ok_or_else(|| {
             Error::invalid("the image's root is already mounted").at(shown)
         })?;

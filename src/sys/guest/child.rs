@@ -3,6 +3,7 @@
 //! What happens between `clone` and `execve`: system calls only.
 
 use std::ffi::CStr;
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use nix::errno::Errno;
@@ -121,7 +122,6 @@ pub(super) unsafe fn run(prepared: &Prepared<'_>) -> ! {
 }
 
 unsafe fn die_with_parent(prepared: &Prepared<'_>) {
-    use std::os::fd::AsRawFd;
     // SAFETY: see `run`.
     unsafe {
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) < 0 {
@@ -398,11 +398,15 @@ unsafe fn execute(prepared: &Prepared<'_>) -> ! {
 
 /// Reaps until the command ends, and reports how.
 unsafe fn reap(prepared: &Prepared<'_>, command: libc::c_long) -> ! {
+    let keep = libc::c_uint::try_from(prepared.report.as_raw_fd());
+    let keep = keep.unwrap_or(0);
     // SAFETY: see `run`.
     unsafe {
-        for fd in prepared.stdio {
-            libc::close(fd);
-        }
+        // Of the caller's descriptors init needs the report pipe alone; an
+        // empty range (report is 0) is refused and does nothing.
+        let close = libc::SYS_close_range;
+        libc::syscall(close, 0, keep.wrapping_sub(1), 0);
+        libc::syscall(close, keep + 1, libc::c_uint::MAX, 0);
         loop {
             let mut status = 0;
             let pid = libc::waitpid(-1, &raw mut status, libc::__WALL);
@@ -427,7 +431,6 @@ unsafe fn fail(prepared: &Prepared<'_>, stage: Stage) -> ! {
 }
 
 unsafe fn report(prepared: &Prepared<'_>, stage: u32, value: i32) -> ! {
-    use std::os::fd::AsRawFd;
     let bytes = Report { stage, value }.to_bytes();
     // SAFETY: see `run`; the pointer and length are those of `bytes`.
     unsafe {
