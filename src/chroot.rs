@@ -184,7 +184,12 @@ fn mount_virtual(
         ("/dev", "tmpfs", plain, "mode=0755,size=1m"),
         ("/sys", "sysfs", sealed, ""),
         ("/sys/firmware", "tmpfs", sealed, "size=4k"),
-        ("/run", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=0755"),
+        (
+            "/run",
+            "tmpfs",
+            MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+            "mode=0755",
+        ),
     ];
     for (target, kind, flags, options) in table {
         let call = MountCall::virtual_filesystem(kind, flags, options);

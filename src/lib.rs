@@ -14,6 +14,8 @@ pub mod mount;
 
 pub mod chroot;
 
+pub mod finalise;
+
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
 pub use sys::namespace::{PrivateMounts, in_private_mounts};

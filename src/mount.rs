@@ -4,10 +4,11 @@
 
 mod esp;
 mod guest_root;
+mod pattern;
 mod stack;
 mod tree;
 
-pub use guest_root::{FileOwner, GuestRoot};
 pub(crate) use guest_root::descriptor_path;
+pub use guest_root::{FileOwner, GuestRoot};
 pub(crate) use stack::{MountCall, MountStack};
 pub use tree::{MountEntry, MountOptions, MountTree};

@@ -126,10 +126,8 @@ impl<'e> GuestCommand<'e> {
     pub fn status(self, monitor: &Monitor) -> Result<(ExitStatus, String)> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let stdin = self.stdin_file()?;
-        let guest = self.spawn(
-            [stdin.as_fd(), write.as_fd(), write.as_fd()],
-            false,
-        )?;
+        let guest =
+            self.spawn([stdin.as_fd(), write.as_fd(), write.as_fd()], false)?;
         drop(write);
         let mut lines = Lines::default();
         pump(&guest, &read, monitor, |bytes| {
@@ -151,8 +149,8 @@ impl<'e> GuestCommand<'e> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let stdin = self.stdin_file()?;
         let null = File::options().write(true).open("/dev/null")?;
-        let guest = self
-            .spawn([stdin.as_fd(), write.as_fd(), null.as_fd()], false)?;
+        let guest =
+            self.spawn([stdin.as_fd(), write.as_fd(), null.as_fd()], false)?;
         drop(write);
         let mut stdout = Vec::new();
         pump(&guest, &read, monitor, |bytes| {

@@ -9,9 +9,7 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{
-    SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr,
-};
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use crate::error::Result;
 use crate::mount::GuestRoot;

@@ -65,8 +65,8 @@ impl GuestRoot {
     /// `NotFound`, `Unsupported` on a kernel without openat2 (Linux 5.6).
     pub fn open(directory: &Path) -> Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let fd = nix::fcntl::open(directory, flags, Mode::empty())
-            .at(directory)?;
+        let fd =
+            nix::fcntl::open(directory, flags, Mode::empty()).at(directory)?;
         let root = Self { fd };
         match root.resolve(Path::new("/"), flags, Mode::empty()) {
             Err(Errno::ENOSYS) => Err(Error::unsupported(

@@ -90,7 +90,8 @@ impl MountStack {
             .file_name()
             .ok_or_else(|| Error::internal("a mount point without name"))?;
         let parent = OwnedFd::from(std::fs::File::open(parent).at(parent)?);
-        call.at(target).map_err(|errno| failed(errno, call, target))?;
+        call.at(target)
+            .map_err(|errno| failed(errno, call, target))?;
         self.mounts.push(Mounted {
             parent,
             name: name.to_owned(),

@@ -111,8 +111,8 @@ impl MountTree {
             let call = device_call(entry, &node.path, &data, options);
             match stack.mount_guest(session, &call, root, &entry.target) {
                 Ok(()) => return self.remember(entry, options),
-                Err(error)
-                    if fat && error.kind() == ErrorKind::Unsupported => {}
+                Err(error) if fat && error.kind() == ErrorKind::Unsupported => {
+                }
                 Err(error) => return Err(explain(error, entry)),
             }
         }
@@ -233,7 +233,12 @@ fn mount_data(entry: &MountEntry, options: &MountOptions) -> String {
         _ => &[],
     };
     let own = entry.options.iter().map(String::as_str);
-    usual.iter().copied().chain(own).collect::<Vec<_>>().join(",")
+    usual
+        .iter()
+        .copied()
+        .chain(own)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn explain(error: Error, entry: &MountEntry) -> Error {

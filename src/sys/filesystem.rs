@@ -45,8 +45,7 @@ pub(crate) fn trim(mount: impl AsFd) -> Result<u64> {
         minlen: 0,
     };
     // SAFETY: `range` is a whole fstrim_range that outlives the call.
-    let done =
-        unsafe { fitrim(mount.as_fd().as_raw_fd(), &raw mut range) };
+    let done = unsafe { fitrim(mount.as_fd().as_raw_fd(), &raw mut range) };
     match done {
         Ok(_) => Ok(range.len),
         Err(nix::Error::EOPNOTSUPP | nix::Error::ENOTTY) => {
@@ -62,10 +61,8 @@ pub(crate) fn trim(mount: impl AsFd) -> Result<u64> {
 /// `Privilege` without it.
 pub(crate) fn grow_ext4(mount: impl AsFd, blocks: u64) -> Result<()> {
     // SAFETY: the argument is a u64 that outlives the call.
-    unsafe {
-        ext4_ioc_resize_fs(mount.as_fd().as_raw_fd(), &raw const blocks)
-    }
-    .map_err(|errno| Error::from(errno).during("growing ext4"))?;
+    unsafe { ext4_ioc_resize_fs(mount.as_fd().as_raw_fd(), &raw const blocks) }
+        .map_err(|errno| Error::from(errno).during("growing ext4"))?;
     Ok(())
 }
 

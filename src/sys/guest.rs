@@ -146,8 +146,9 @@ pub(crate) fn spawn(spec: &GuestSpec<'_>) -> Result<Guest> {
     }
     if pid < 0 {
         let errno = Errno::last();
-        return Err(Error::from(errno)
-            .during("making the namespaces of the guest"));
+        return Err(
+            Error::from(errno).during("making the namespaces of the guest")
+        );
     }
     Ok(Guest {
         // SAFETY: clone() just made this descriptor and nobody else owns it.
@@ -261,4 +262,3 @@ pub(crate) fn c_string(text: impl AsRef<[u8]>) -> Result<CString> {
     CString::new(text.as_ref())
         .map_err(|_| Error::invalid("an argument contains a NUL byte"))
 }
-

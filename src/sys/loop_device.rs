@@ -89,9 +89,9 @@ impl LoopDevice {
         for attempt in 0..MAX_TRIES {
             match try_attach(&control, file, read_only, sector_size, dev)? {
                 Some(device) => return Ok(device),
-                None => sleep(Duration::from_micros(
-                    u64::from(attempt % 16) * 100,
-                )),
+                None => {
+                    sleep(Duration::from_micros(u64::from(attempt % 16) * 100))
+                }
             }
         }
         Err(Error::new(
@@ -198,17 +198,14 @@ fn try_attach(
         .map_err(|_| Error::internal("a negative loop device number"))?;
     let node = dev.join(format!("loop{number}"));
     make_node(&node, SFlag::S_IFBLK, LOOP_MAJOR, number.into())?;
-    let device = match OpenOptions::new()
-        .read(true)
-        .write(!read_only)
-        .open(&node)
-    {
-        Ok(device) => device,
-        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::from(error).at(&node)),
-    };
+    let device =
+        match OpenOptions::new().read(true).write(!read_only).open(&node) {
+            Ok(device) => device,
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Error::from(error).at(&node)),
+        };
     let mut flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_PARTSCAN;
     if read_only {
         flags |= LO_FLAGS_READ_ONLY;

@@ -73,9 +73,8 @@ mod tests {
         loop {
             let step = program[at];
             at += 1;
-            let jump = |yes: bool| {
-                usize::from(if yes { step.jt } else { step.jf })
-            };
+            let jump =
+                |yes: bool| usize::from(if yes { step.jt } else { step.jf });
             match step.code {
                 LOAD if step.k == OFFSET_NUMBER => acc = number,
                 LOAD => acc = arch,
