@@ -5,6 +5,8 @@
 pub mod error;
 pub mod progress;
 
+pub mod recipe;
+
 pub mod block;
 
 mod sys;
