@@ -10,6 +10,7 @@
 
 mod command;
 mod devices;
+mod machine_id;
 mod policy;
 mod resolv_conf;
 mod terminal;
@@ -70,6 +71,7 @@ pub struct GuestEnvironment {
     variables: Vec<(String, String)>,
     // Undone in this order.
     policy: Option<policy::NoServices>,
+    machine_id: Option<machine_id::TemporaryId>,
     resolv_conf: Option<resolv_conf::Placeholder>,
     mounts: MountStack,
 }
@@ -96,6 +98,7 @@ impl GuestEnvironment {
             network: options.network,
             variables: options.variables.clone(),
             policy: None,
+            machine_id: None,
             resolv_conf: None,
             mounts: MountStack::default(),
         };
@@ -131,6 +134,7 @@ impl GuestEnvironment {
         )?;
         if !options.read_only {
             self.policy = policy::NoServices::install(root)?;
+            self.machine_id = machine_id::TemporaryId::install(root)?;
         }
         Ok(())
     }
@@ -138,6 +142,12 @@ impl GuestEnvironment {
     /// The root's files.
     pub fn root(&self) -> &GuestRoot {
         &self.root
+    }
+
+    /// A path in the root where a file can be put for a command to read;
+    /// it is on a tmpfs and gone with the environment.
+    pub fn private_path(&self, name: &str) -> PathBuf {
+        Path::new(PRIVATE).join(name)
     }
 
     /// A command to run in the root: `program` is looked up in the image's
@@ -154,6 +164,9 @@ impl GuestEnvironment {
         let mut results = Vec::new();
         if let Some(policy) = self.policy.take() {
             results.push(policy.remove(&self.root));
+        }
+        if let Some(id) = self.machine_id.take() {
+            results.push(id.remove(&self.root));
         }
         results.push(std::mem::take(&mut self.mounts).close());
         if let Some(placeholder) = self.resolv_conf.take() {

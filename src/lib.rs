@@ -16,6 +16,8 @@ pub mod mount;
 
 pub mod chroot;
 
+pub mod provision;
+
 pub mod finalise;
 
 pub use error::{Error, ErrorKind, Result};
