@@ -5,7 +5,10 @@
 pub mod error;
 pub mod progress;
 
+mod sys;
+
 pub mod block;
+pub mod image;
 
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
