@@ -5,10 +5,22 @@
 pub mod error;
 pub mod progress;
 
-mod sys;
+pub mod recipe;
 
 pub mod block;
 pub mod image;
 
+mod sys;
+
+pub mod attach;
+pub mod mount;
+
+pub mod chroot;
+
+pub mod provision;
+
+pub mod finalise;
+
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
+pub use sys::namespace::{PrivateMounts, in_private_mounts};

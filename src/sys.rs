@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the kernel offers: safe functions over system calls.
+//! Kernel calls: the only module of the library with `unsafe` code.
 //!
-//! The only place in `src` where `unsafe` may stand.
+//! Everything here is a thin, typed wrapper that keeps its arguments in the
+//! error. What `nix` offers as a safe function is called where it is used.
 
+pub(crate) mod block_device;
+pub(crate) mod capability;
 pub(crate) mod file;
+pub(crate) mod filesystem;
+pub(crate) mod guest;
+pub(crate) mod loop_device;
+pub(crate) mod namespace;
+pub(crate) mod terminal;
