@@ -8,6 +8,7 @@ pub mod progress;
 pub mod recipe;
 
 pub mod block;
+pub mod image;
 
 mod sys;
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod block_device;
 pub(crate) mod capability;
+pub(crate) mod file;
 pub(crate) mod filesystem;
 pub(crate) mod guest;
 pub(crate) mod host_command;

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of the library against independent tools.
+//!
+//! A missing tool fails a test: run `fixtures/setup.sh`.
+
+mod image_qcow2;
+mod image_support;
+mod image_write;
