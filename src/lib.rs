@@ -7,5 +7,7 @@ pub mod progress;
 
 pub mod block;
 
+pub mod partition;
+
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of the library against independent tools; no privilege needed.
+
+mod partition;
+mod partition_support;
