@@ -9,5 +9,7 @@ pub mod block;
 
 pub mod partition;
 
+pub mod filesystem;
+
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};

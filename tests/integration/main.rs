@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tests of the library against independent tools; no privilege needed.
 
+mod filesystem;
 mod partition;
 mod partition_support;
