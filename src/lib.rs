@@ -15,6 +15,8 @@ pub mod partition;
 
 pub mod filesystem;
 
+pub mod discover;
+
 // The privilege line: everything above passes its tests as nobody.
 pub mod attach;
 pub mod mount;
@@ -26,6 +28,10 @@ pub mod provision;
 pub mod finalise;
 
 pub mod describe;
+
+pub mod artifact;
+
+pub mod pipeline;
 
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
