@@ -11,5 +11,7 @@ pub mod partition;
 
 pub mod filesystem;
 
+pub mod discover;
+
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
