@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Tests of the library against independent tools; no privilege needed.
+//! Tests against independent tools: qemu-img, sfdisk, blkid, gpg and others.
 
 mod discover;
 mod filesystem;
+mod image_qcow2;
+mod image_support;
+mod image_write;
 mod partition;
 mod partition_support;
