@@ -6,6 +6,7 @@ pub mod error;
 pub mod progress;
 
 pub mod recipe;
+pub mod source;
 
 pub mod block;
 
