@@ -99,6 +99,11 @@ impl Monitor {
         Self::new(Arc::new(Silent), CancelToken::new())
     }
 
+    /// One that reports nothing, but is cancelled with `other`.
+    pub fn quiet(other: &Self) -> Self {
+        Self::new(Arc::new(Silent), other.cancel.clone())
+    }
+
     /// Passes an event on.
     pub fn event(&self, event: &Event<'_>) {
         self.progress.event(event);

@@ -31,6 +31,35 @@ pub trait BlockRead: ReadAt {
     /// # Errors
     /// As [`ReadAt::read_at`].
     fn extent_at(&self, offset: u64, max: u64) -> Result<Extent>;
+
+    /// The unit in bytes in which reading is cheapest: reading less of a
+    /// compressed cluster costs as much as all of it.
+    fn preferred_unit(&self) -> u64 {
+        512
+    }
+
+    /// Where the bytes from `offset` on stand as they are in a file, at most
+    /// `max` of them; `None` when they do not.
+    ///
+    /// Lets the copier have the kernel copy or share them.
+    ///
+    /// # Errors
+    /// As [`ReadAt::read_at`].
+    fn stored_at(&self, offset: u64, max: u64) -> Result<Option<Stored<'_>>> {
+        let _ = (offset, max);
+        Ok(None)
+    }
+}
+
+/// A run of bytes that a file holds as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// The file.
+    pub file: &'a File,
+    /// Where in the file, in bytes.
+    pub offset: u64,
+    /// How many bytes, never 0.
+    pub len: u64,
 }
 
 /// Bytes that can be written at any position by any thread.
@@ -71,9 +100,31 @@ impl<T: ReadAt + ?Sized> ReadAt for std::sync::Arc<T> {
     }
 }
 
+impl<T: BlockRead + ?Sized> BlockRead for &T {
+    fn extent_at(&self, offset: u64, max: u64) -> Result<Extent> {
+        (**self).extent_at(offset, max)
+    }
+
+    fn preferred_unit(&self) -> u64 {
+        (**self).preferred_unit()
+    }
+
+    fn stored_at(&self, offset: u64, max: u64) -> Result<Option<Stored<'_>>> {
+        (**self).stored_at(offset, max)
+    }
+}
+
 impl<T: BlockRead + ?Sized> BlockRead for std::sync::Arc<T> {
     fn extent_at(&self, offset: u64, max: u64) -> Result<Extent> {
         (**self).extent_at(offset, max)
+    }
+
+    fn preferred_unit(&self) -> u64 {
+        (**self).preferred_unit()
+    }
+
+    fn stored_at(&self, offset: u64, max: u64) -> Result<Option<Stored<'_>>> {
+        (**self).stored_at(offset, max)
     }
 }
 

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! One command in a dressed root.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::pipe2;
+
+use super::{CMDLINE, GuestEnvironment, Network, find_program, terminal};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::progress::{Event, Monitor};
+use crate::sys::guest::{Guest, GuestSpec, c_string, spawn};
+
+/// Where programs are looked for in the image.
+pub(super) const PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// How much of a failed command's last words goes into the error.
+const TAIL: usize = 4096;
+/// How often a running command is asked whether it was cancelled.
+const CANCEL_POLL_MS: u16 = 50;
+/// A line longer than this is passed on in pieces.
+const MAX_LINE: usize = 16 * 1024;
+/// Output that is asked for is a list or a version, not a data stream.
+const MAX_CAPTURE: usize = 64 * 1024 * 1024;
+
+/// What a command printed on its standard output.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The bytes.
+    pub stdout: Vec<u8>,
+}
+
+/// A command to run in the image.
+///
+/// Standard input is empty unless given; standard output and error go to the
+/// monitor, line by line, unless [`output`](Self::output) captures them.
+#[derive(Debug)]
+#[must_use = "a command does nothing until it is run"]
+pub struct GuestCommand<'e> {
+    environment: &'e GuestEnvironment,
+    program: String,
+    args: Vec<String>,
+    variables: Vec<(String, String)>,
+    directory: String,
+    stdin: Vec<u8>,
+}
+
+impl<'e> GuestCommand<'e> {
+    pub(super) fn new(
+        environment: &'e GuestEnvironment,
+        program: String,
+    ) -> Self {
+        Self {
+            environment,
+            program,
+            args: Vec::new(),
+            variables: Vec::new(),
+            directory: "/".to_owned(),
+            stdin: Vec::new(),
+        }
+    }
+
+    /// Adds one argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<S: Into<String>>(
+        mut self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// What the command reads.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Runs it; its output goes to the monitor.
+    ///
+    /// # Errors
+    /// `Command` when it does not end with status 0, with the last 4 KiB of
+    /// what it said; `NoSpace` when it says so; `NotFound` when the image has
+    /// no such program; `Cancelled`.
+    pub fn run(self, monitor: &Monitor) -> Result<()> {
+        let line = self.to_string();
+        let (status, tail) = self.status(monitor)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(failed(&line, status, &tail))
+    }
+
+    /// Runs it and returns how it ended, with the last 4 KiB of its words.
+    ///
+    /// # Errors
+    /// `NotFound`, `Cancelled`.
+    pub fn status(self, monitor: &Monitor) -> Result<(ExitStatus, String)> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        let stdin = self.stdin_file()?;
+        let guest =
+            self.spawn([stdin.as_fd(), write.as_fd(), write.as_fd()], false)?;
+        drop(write);
+        let mut lines = Lines::default();
+        pump(&guest, &read, monitor, |bytes| {
+            lines.push(bytes, monitor);
+            Ok(())
+        })?;
+        lines.flush(monitor);
+        let status = guest.wait()?;
+        monitor.check()?;
+        Ok((status, lines.into_tail()))
+    }
+
+    /// Runs it and captures its standard output; its standard error goes
+    /// where the output goes otherwise: nowhere.
+    ///
+    /// # Errors
+    /// `NotFound`, `Cancelled`; `Unsupported` above 64 MiB.
+    pub fn output(self, monitor: &Monitor) -> Result<Output> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        let stdin = self.stdin_file()?;
+        let null = File::options().write(true).open("/dev/null")?;
+        let guest =
+            self.spawn([stdin.as_fd(), write.as_fd(), null.as_fd()], false)?;
+        drop(write);
+        let mut stdout = Vec::new();
+        pump(&guest, &read, monitor, |bytes| {
+            if stdout.len() + bytes.len() > MAX_CAPTURE {
+                return Err(Error::unsupported(
+                    "a command of the image printed more than 64 MiB",
+                ));
+            }
+            stdout.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        let status = guest.wait()?;
+        monitor.check()?;
+        Ok(Output { status, stdout })
+    }
+
+    /// Runs it on a terminal of its own, joined to the caller's `input` and
+    /// `output` until it ends.
+    ///
+    /// The image never gets hold of the caller's terminal, into whose input it
+    /// could push commands.
+    ///
+    /// # Errors
+    /// `NotFound`, `Cancelled`.
+    pub fn interact(
+        mut self,
+        input: BorrowedFd<'_>,
+        output: BorrowedFd<'_>,
+        monitor: &Monitor,
+    ) -> Result<ExitStatus> {
+        if let Ok(terminal) = std::env::var("TERM") {
+            self.variables.push(("TERM".to_owned(), terminal));
+        }
+        let (master, peer) = terminal::open(self.environment.root())?;
+        let guest =
+            self.spawn([peer.as_fd(), peer.as_fd(), peer.as_fd()], true)?;
+        drop(peer);
+        terminal::join(&guest, &master, input, output, monitor)?;
+        guest.wait()
+    }
+
+    fn stdin_file(&self) -> Result<OwnedFd> {
+        if self.stdin.is_empty() {
+            return Ok(File::open("/dev/null")?.into());
+        }
+        let mut file =
+            File::from(memfd_create("stdin", MFdFlags::MFD_CLOEXEC)?);
+        file.write_all(&self.stdin)?;
+        file.rewind()?;
+        Ok(file.into())
+    }
+
+    fn spawn(
+        &self,
+        stdio: [BorrowedFd<'_>; 3],
+        terminal: bool,
+    ) -> Result<Guest> {
+        let environment = self.environment;
+        let program = find_program(environment.root(), &self.program)?;
+        let mut argv = vec![c_string(program.as_os_str().as_bytes())?];
+        for arg in &self.args {
+            argv.push(c_string(arg)?);
+        }
+        spawn(&GuestSpec {
+            root: environment.directory.clone(),
+            argv,
+            env: self.environment_block()?,
+            directory: c_string(&self.directory)?,
+            stdio,
+            terminal,
+            no_network: environment.network == Network::None,
+            cmdline: c_string(CMDLINE)?,
+        })
+        .during(format!("running `{self}`"))
+    }
+
+    fn environment_block(&self) -> Result<Vec<CString>> {
+        const FIXED: [(&str, &str); 8] = [
+            ("PATH", PATH),
+            ("HOME", "/root"),
+            ("USER", "root"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TERM", "dumb"),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+            ("SYSTEMD_OFFLINE", "1"),
+        ];
+        let mut variables: Vec<(String, String)> = Vec::new();
+        let fixed = FIXED.map(|(name, value)| (name.into(), value.into()));
+        let given = self.environment.variables.iter().chain(&self.variables);
+        for (name, value) in fixed.into_iter().chain(given.cloned()) {
+            variables.retain(|(known, _)| *known != name);
+            variables.push((name, value));
+        }
+        variables
+            .into_iter()
+            .map(|(name, value)| c_string(format!("{name}={value}")))
+            .collect()
+    }
+}
+
+impl std::fmt::Display for GuestCommand<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.program)?;
+        for arg in &self.args {
+            let plain = !arg.is_empty()
+                && arg.chars().all(|c| {
+                    c.is_ascii_alphanumeric() || "-_=+:,./@%^~".contains(c)
+                });
+            match plain {
+                true => write!(f, " {arg}")?,
+                false => write!(f, " '{}'", arg.replace('\'', r"'\''"))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Passes what the guest writes on, until it has ended.
+fn pump(
+    guest: &Guest,
+    pipe: &OwnedFd,
+    monitor: &Monitor,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut pipe = File::from(pipe.try_clone()?);
+    loop {
+        if monitor.cancel_token().is_cancelled() {
+            guest.kill();
+        }
+        let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::from(CANCEL_POLL_MS)) {
+            Ok(0) | Err(nix::Error::EINTR) => continue,
+            Ok(_) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        match pipe.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(len) => take(buffer.get(..len).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Cuts a stream into lines and keeps its end.
+#[derive(Debug, Default)]
+struct Lines {
+    line: Vec<u8>,
+    tail: VecDeque<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8], monitor: &Monitor) {
+        self.tail.extend(bytes);
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+        for byte in bytes {
+            match byte {
+                b'\n' | b'\r' => self.flush(monitor),
+                _ => self.line.push(*byte),
+            }
+            if self.line.len() >= MAX_LINE {
+                self.flush(monitor);
+            }
+        }
+    }
+
+    fn flush(&mut self, monitor: &Monitor) {
+        if !self.line.is_empty() {
+            let line = printable(&self.line);
+            monitor.event(&Event::Output(&line));
+            self.line.clear();
+        }
+    }
+
+    fn into_tail(self) -> String {
+        let bytes: Vec<u8> = self.tail.into();
+        let mut text = String::new();
+        for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
+            if !line.is_empty() {
+                let _ = writeln!(text, "{}", printable(line));
+            }
+        }
+        text
+    }
+}
+
+/// Text without the control characters by which an image could talk to the
+/// terminal of the person who reads it.
+fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|c| match c {
+            '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+fn failed(line: &str, status: ExitStatus, tail: &str) -> Error {
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "did not end normally".to_owned(),
+    };
+    let mut message = format!("`{line}` {how}");
+    if tail.is_empty() {
+        message.push_str(" and said nothing");
+    } else {
+        message.push_str("; it said:\n");
+        for line in tail.lines() {
+            let _ = writeln!(message, "    {line}");
+        }
+        message.truncate(message.trim_end().len());
+    }
+    // The text of ENOSPC in the locale that commands run in.
+    if tail.contains("No space left on device") {
+        return Error::new(ErrorKind::NoSpace, message).hint(
+            "the image's filesystem is full: give it more room with \
+             `disk: {size: ...}` in the recipe",
+        );
+    }
+    Error::new(ErrorKind::Command, message)
+}

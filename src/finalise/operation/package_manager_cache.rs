@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Downloaded packages and lists: large, and stale at the first boot.
+
+use super::{Operation, remove};
+
+pub(super) const OPERATION: Operation = Operation {
+    name: "package-manager-cache",
+    summary: "Remove package caches and lists",
+    default: true,
+    find: |root| remove(root, PATTERNS),
+};
+
+const PATTERNS: &[&str] = &[
+    "/var/cache/apt/archives/*.deb",
+    "/var/cache/apt/archives/partial/*",
+    "/var/cache/apt/*.bin",
+    "/var/lib/apt/lists/*",
+    "/var/cache/debconf/*-old",
+    "/var/lib/dpkg/*-old",
+    "/var/cache/dnf/*",
+    "/var/cache/libdnf5/*",
+    "/var/cache/yum/*",
+    "/var/cache/zypp*/*",
+    "/var/lib/dnf/history*",
+    "/var/lib/yum/history*",
+];

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Every machine makes its own at its first boot.
+
+use super::{Operation, remove};
+
+pub(super) const OPERATION: Operation = Operation {
+    name: "ssh-hostkeys",
+    summary: "Remove SSH host keys",
+    default: true,
+    find: |root| remove(root, PATTERNS),
+};
+
+const PATTERNS: &[&str] =
+    &["/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub"];

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! The file an image is written to, with the digest on the way.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::block::{WriteAt, to_u64, to_usize};
+use crate::error::{Context, Error, Result};
+use crate::image::{Digest, WriteOptions, Writeback, Written};
+use crate::progress::Monitor;
+use crate::sys::file as sys;
+
+/// Bytes read at a time by the second pass: they stay in the processor's
+/// cache between the copy from the page cache and the digest.
+const PASS_CHUNK: usize = 256 << 10;
+
+/// A file written mostly in order.
+pub(crate) struct Output<'a> {
+    target: Target<'a>,
+    hasher: Option<Sha256>,
+    /// Bytes appended so far.
+    len: u64,
+}
+
+/// The part of an [`Output`] that several threads write through.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    file: &'a File,
+    writeback: Writeback,
+}
+
+impl Target<'_> {
+    /// Writes at a position; does not count, does not hash.
+    pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        WriteAt::write_at(self.file, offset, bytes)?;
+        if self.writeback == Writeback::Early {
+            sys::start_writeback(self.file, offset, to_u64(bytes.len()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.file
+    }
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(file: &'a File, options: &WriteOptions) -> Self {
+        Self {
+            target: Target {
+                file,
+                writeback: options.writeback,
+            },
+            hasher: match options.digest {
+                Digest::Sha256 => Some(Sha256::new()),
+                Digest::None => None,
+            },
+            len: 0,
+        }
+    }
+
+    pub(crate) fn target(&self) -> Target<'a> {
+        self.target
+    }
+
+    /// Whether somebody wants to see the bytes in order.
+    pub(crate) fn is_hashed(&self) -> bool {
+        self.hasher.is_some()
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Writes the next bytes.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.target.write_at(self.len, bytes)?;
+        self.pass(bytes);
+        Ok(())
+    }
+
+    /// Counts and hashes bytes that a worker has written.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        self.len += to_u64(bytes.len());
+    }
+
+    /// Counts bytes that a worker has written; nobody wants the digest.
+    pub(crate) fn skip(&mut self, len: u64) {
+        self.len += len;
+    }
+
+    /// Passes zeroes that nobody has to write.
+    pub(crate) fn pass_zeroes(
+        &mut self,
+        mut len: u64,
+        monitor: &Monitor,
+    ) -> Result<()> {
+        if !self.is_hashed() {
+            self.len += len;
+            return Ok(());
+        }
+        let zeroes = [0; 64 << 10];
+        while len > 0 {
+            monitor.check()?;
+            let piece = len.min(to_u64(zeroes.len()));
+            self.pass(&zeroes[..to_usize(piece)]);
+            len -= piece;
+        }
+        Ok(())
+    }
+
+    /// The result when all bytes went through in order.
+    pub(crate) fn finish(self) -> Written {
+        Written {
+            bytes: self.len,
+            sha256: self.hasher.map(|hasher| hex::encode(hasher.finalize())),
+        }
+    }
+
+    /// The result when bytes were written out of order: reads the file once
+    /// more, from the page cache, while the medium still works.
+    pub(crate) fn finish_by_reading(
+        mut self,
+        len: u64,
+        monitor: &Monitor,
+    ) -> Result<Written> {
+        if let Some(hasher) = &mut self.hasher {
+            let mut buffer = vec![0; PASS_CHUNK];
+            let mut offset = 0;
+            while offset < len {
+                monitor.check()?;
+                let piece = (len - offset).min(to_u64(buffer.len()));
+                let bytes = &mut buffer[..to_usize(piece)];
+                self.target
+                    .file
+                    .read_exact_at(bytes, offset)
+                    .map_err(|error| Error::from(error).offset(offset))
+                    .during(
+                        "reading the image back for its digest (is it open \
+                         for reading?)",
+                    )?;
+                hasher.update(bytes);
+                offset += piece;
+            }
+        }
+        self.len = len;
+        Ok(self.finish())
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Writes a disk as an image.
+
+use std::fmt;
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::block::{BlockRead, default_workers};
+use crate::error::{Context, Error, Result};
+use crate::image::Format;
+use crate::image::output::Output;
+use crate::image::qcow2::{packed_writer, plain_writer};
+use crate::image::raw_writer;
+use crate::progress::Monitor;
+
+/// How an image's clusters are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// Deflate, level 1 (fast) to 12 (small).
+    Zlib(i32),
+    /// Zstandard, level 1 (fast) to 22 (small).
+    Zstd(i32),
+}
+
+impl Compression {
+    /// The zlib level when none is said.
+    pub const ZLIB_LEVEL: i32 = 6;
+    /// The zstd level when none is said: QEMU's.
+    pub const ZSTD_LEVEL: i32 = 3;
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Zlib(level) => write!(f, "zlib:{level}"),
+            Self::Zstd(level) => write!(f, "zstd:{level}"),
+        }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    /// Takes `none`, `zlib[:LEVEL]`, `zstd[:LEVEL]`.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::invalid(format!("there is no compression {text:?}"))
+                .hint("use none, zlib, zlib:1-12, zstd or zstd:1-22")
+        };
+        let (name, level) = match text.split_once(':') {
+            Some((name, level)) => {
+                (name, Some(level.parse::<i32>().map_err(|_| wrong())?))
+            }
+            None => (text, None),
+        };
+        match (name, level) {
+            ("none", None) => Ok(Self::None),
+            ("zlib", level @ (None | Some(1..=12))) => {
+                Ok(Self::Zlib(level.unwrap_or(Self::ZLIB_LEVEL)))
+            }
+            ("zstd", level @ (None | Some(1..=22))) => {
+                Ok(Self::Zstd(level.unwrap_or(Self::ZSTD_LEVEL)))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// Whether a digest of the file is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Digest {
+    /// SHA-256: costs a core while it runs, at about 2 GB/s.
+    #[default]
+    Sha256,
+    /// None.
+    None,
+}
+
+/// When written bytes go to the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Writeback {
+    /// At once, so that an `fsync` at the end has little to do.
+    #[default]
+    Early,
+    /// When the kernel thinks it is time.
+    Kernel,
+}
+
+/// How an image is written.
+///
+/// ```
+/// use imagewright::image::{Compression, Format, WriteOptions};
+///
+/// let options = WriteOptions::new(Format::Qcow2)
+///     .compression(Compression::Zstd(3))
+///     .cluster_size(128 << 10);
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
+    pub(crate) cluster_size: Option<u64>,
+    pub(crate) digest: Digest,
+    pub(crate) writeback: Writeback,
+    pub(crate) workers: NonZeroUsize,
+}
+
+impl WriteOptions {
+    /// The format's defaults: not compressed, its usual cluster size.
+    pub fn new(format: Format) -> Self {
+        Self {
+            format,
+            compression: Compression::None,
+            cluster_size: None,
+            digest: Digest::default(),
+            writeback: Writeback::default(),
+            workers: default_workers(),
+        }
+    }
+
+    /// How clusters are packed.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Unit of allocation in bytes, where the format has a choice.
+    #[must_use]
+    pub fn cluster_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.cluster_size = bytes.into();
+        self
+    }
+
+    /// Whether a digest of the file is wanted.
+    #[must_use]
+    pub fn digest(mut self, digest: Digest) -> Self {
+        self.digest = digest;
+        self
+    }
+
+    /// When written bytes go to the medium.
+    #[must_use]
+    pub fn writeback(mut self, writeback: Writeback) -> Self {
+        self.writeback = writeback;
+        self
+    }
+
+    /// How many threads read and encode.
+    #[must_use]
+    pub fn workers(mut self, workers: NonZeroUsize) -> Self {
+        self.workers = workers;
+        self
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Written {
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file in hexadecimal, if it was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// Writes the disk `source` to the empty file `target` as an image.
+///
+/// The same content gives the same bytes. Nothing is synced, and a failure
+/// leaves a part: write to a temporary file, sync it, then rename it.
+///
+/// ```no_run
+/// use imagewright::Monitor;
+/// use imagewright::image::{self, Format, OpenOptions, WriteOptions};
+///
+/// let source = image::open("disk.raw".as_ref(), &OpenOptions::new())?;
+/// let target = std::fs::File::create_new("disk.qcow2")?;
+/// let options = WriteOptions::new(Format::Qcow2);
+/// image::write(&source, &target, &options, &Monitor::silent())?;
+/// # Ok::<_, imagewright::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of reading `source`; `Io`, `NoSpace`; `InvalidArgument` for options
+/// the format does not have; `Unsupported` for formats that are not written;
+/// `Cancelled`.
+pub fn write(
+    source: &dyn BlockRead,
+    target: &File,
+    options: &WriteOptions,
+    monitor: &Monitor,
+) -> Result<Written> {
+    let format = options.format;
+    let output = Output::new(target, options);
+    let written = match (format, options.compression) {
+        (Format::Raw, Compression::None) => {
+            raw_writer::write(source, output, options, monitor)
+        }
+        (Format::Qcow2, Compression::None) => {
+            plain_writer::write(source, output, options, monitor)
+        }
+        (Format::Qcow2, _) => {
+            packed_writer::write(source, output, options, monitor)
+        }
+        (Format::Raw, compression) => Err(Error::invalid(format!(
+            "{format} images have no compression {compression}"
+        ))),
+        _ => Err(Error::unsupported(format!(
+            "{format} images are not written yet"
+        ))),
+    };
+    written.during(format!("writing the {format} image"))
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Phase 1: what the recipe asks for, done in the image.
+//!
+//! [`plan`] turns a recipe into [`Task`]s in the order of the work; a task is
+//! printable, so a dry run shows exactly what a run does. [`run`] does one.
+
+mod accounts;
+mod apt;
+mod files;
+mod package_manager;
+mod steps;
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::chroot::GuestEnvironment;
+use crate::error::Result;
+use crate::progress::Monitor;
+use crate::recipe::{
+    FileEntry, Hold, PackageName, PackageSpec, Recipe, Repository, Step,
+};
+
+pub use package_manager::{KeySource, PackageManager, package_manager};
+
+/// One piece of phase 1.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Task {
+    /// Add a package source and its key.
+    AddRepository(Repository),
+    /// Read the package lists anew.
+    Refresh,
+    /// Bring every package to its newest version.
+    Upgrade,
+    /// Install packages.
+    Install(Vec<PackageSpec>),
+    /// Remove packages.
+    Remove(Vec<PackageName>),
+    /// Write a file or a tree.
+    File(FileEntry),
+    /// An operation of the recipe's `steps`.
+    Step(Step),
+    /// Keep versions from here on. Last: steps may install packages, too.
+    Hold(Hold),
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddRepository(repository) => {
+                let uris = repository.uris.join(" ");
+                write!(f, "add repository {} ({uris})", repository.name)
+            }
+            Self::Refresh => f.write_str("refresh package lists"),
+            Self::Upgrade => f.write_str("upgrade all packages"),
+            Self::Install(packages) => {
+                write!(f, "install {}", spaced(packages))
+            }
+            Self::Remove(packages) => {
+                write!(f, "remove {}", spaced(packages))
+            }
+            Self::File(entry) => write!(f, "write {}", entry.path),
+            Self::Step(step) => step.fmt(f),
+            Self::Hold(Hold::All) => f.write_str("hold all packages"),
+            Self::Hold(Hold::Kubernetes) => {
+                f.write_str("hold the packages of Kubernetes")
+            }
+            Self::Hold(Hold::These(packages)) => {
+                write!(f, "hold {}", spaced(packages))
+            }
+            Self::Hold(Hold::None) => f.write_str("hold nothing"),
+        }
+    }
+}
+
+impl Serialize for Task {
+    fn serialize<S: Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn spaced<T: fmt::Display>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(T::to_string).collect();
+    items.join(" ")
+}
+
+/// The tasks of a recipe, in order.
+pub fn plan(recipe: &Recipe) -> Vec<Task> {
+    let packages = &recipe.packages;
+    let mut tasks: Vec<Task> = packages
+        .repositories
+        .iter()
+        .cloned()
+        .map(Task::AddRepository)
+        .collect();
+    if packages.needs_update() {
+        tasks.push(Task::Refresh);
+    }
+    if packages.upgrade {
+        tasks.push(Task::Upgrade);
+    }
+    if !packages.install.is_empty() {
+        tasks.push(Task::Install(packages.install.clone()));
+    }
+    if !packages.remove.is_empty() {
+        tasks.push(Task::Remove(packages.remove.clone()));
+    }
+    tasks.extend(recipe.files.iter().cloned().map(Task::File));
+    tasks.extend(recipe.steps.iter().cloned().map(Task::Step));
+    if !packages.hold.is_none() {
+        tasks.push(Task::Hold(packages.hold.clone()));
+    }
+    tasks
+}
+
+/// Does `task` in the image.
+///
+/// # Errors
+/// `Command` when a program of the image fails, `NotFound` for a package that
+/// is in no repository, `NoSpace` when the image is full, and others.
+pub fn run(
+    task: &Task,
+    environment: &GuestEnvironment,
+    packages: &dyn PackageManager,
+    keys: &dyn KeySource,
+    monitor: &Monitor,
+) -> Result<()> {
+    let guest = package_manager::Guest {
+        environment,
+        monitor,
+    };
+    match task {
+        Task::AddRepository(repository) => {
+            let key = match &repository.key {
+                Some(key) => Some(keys.load(key, monitor)?),
+                None => None,
+            };
+            packages.add_repository(&guest, repository, key.as_deref())
+        }
+        Task::Refresh => packages.refresh(&guest),
+        Task::Upgrade => packages.upgrade(&guest),
+        Task::Install(specs) => packages.install(&guest, specs),
+        Task::Remove(names) => packages.remove(&guest, names),
+        Task::File(entry) => files::write_entry(environment.root(), entry),
+        Task::Step(step) => steps::run(step, &guest, packages),
+        Task::Hold(hold) => packages.hold(&guest, hold),
+    }
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! apt and dpkg of the image.
+//!
+//! Facts: apt-get(8), sources.list(5), apt-secure(8), dpkg(1).
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+
+use super::package_manager::{Guest, PackageManager};
+use crate::chroot::GuestCommand;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::mount::FileOwner;
+use crate::progress::Monitor;
+use crate::recipe::{Hold, PackageName, PackageSpec, Repository};
+
+/// apt.
+#[derive(Debug)]
+pub(super) struct Apt;
+
+const APT_GET: &str = "/usr/bin/apt-get";
+/// A configuration file changed in the image stays as it is there.
+const OPTIONS: [&str; 8] = [
+    "-y",
+    "-q",
+    "-o",
+    "DPkg::Options::=--force-confdef",
+    "-o",
+    "DPkg::Options::=--force-confold",
+    "-o",
+    "DPkg::Lock::Timeout=120",
+];
+/// What makes a node; a pattern of dpkg-query.
+const KUBERNETES: [&str; 10] = [
+    "kubelet",
+    "kubeadm",
+    "kubectl",
+    "kubernetes-cni",
+    "cri-tools",
+    "containerd",
+    "containerd.io",
+    "runc",
+    "containernetworking-plugins",
+    "cri-o",
+];
+
+impl PackageManager for Apt {
+    fn name(&self) -> &'static str {
+        "apt"
+    }
+
+    fn add_repository(
+        &self,
+        guest: &Guest<'_>,
+        repository: &Repository,
+        key: Option<&[u8]>,
+    ) -> Result<()> {
+        let root = guest.root();
+        let directory = FileOwner::root(0o755);
+        let readable = FileOwner::root(0o644);
+        let mut signed_by = None;
+        if let Some(key) = key {
+            // apt tells the two kinds by the name.
+            let suffix = match key.trim_ascii_start().starts_with(b"-----") {
+                true => "asc",
+                false => "gpg",
+            };
+            let path =
+                format!("/etc/apt/keyrings/{}.{suffix}", repository.name);
+            root.create_dir_all("/etc/apt/keyrings", directory)?;
+            root.write(&path, key, readable)?;
+            signed_by = Some(path);
+        }
+        let source = deb822(repository, signed_by.as_deref())?;
+        root.create_dir_all("/etc/apt/sources.list.d", directory)?;
+        let path =
+            format!("/etc/apt/sources.list.d/{}.sources", repository.name);
+        root.write(path, source.as_bytes(), readable)
+    }
+
+    fn refresh(&self, guest: &Guest<'_>) -> Result<()> {
+        // Without this an unreachable source is a warning only, and the
+        // build goes on with what the image happened to have.
+        apt_get(guest)
+            .args(["-o", "APT::Update::Error-Mode=any", "update"])
+            .run(guest.monitor)
+            .during("refreshing the package lists")
+    }
+
+    fn upgrade(&self, guest: &Guest<'_>) -> Result<()> {
+        apt_get(guest)
+            .arg("dist-upgrade")
+            .run(guest.monitor)
+            .during("upgrading the packages")
+    }
+
+    fn install(
+        &self,
+        guest: &Guest<'_>,
+        packages: &[PackageSpec],
+    ) -> Result<()> {
+        let mut arguments = Vec::new();
+        let mut names = Vec::new();
+        for package in packages {
+            match package {
+                PackageSpec::File(path) => {
+                    arguments.push(bring_in(guest, path.as_path())?);
+                }
+                PackageSpec::Named { name, .. } => {
+                    names.push(name);
+                    arguments.push(package.to_string());
+                }
+                _ => {
+                    return Err(Error::unsupported(format!(
+                        "apt cannot install `{package}`"
+                    )));
+                }
+            }
+        }
+        let installed = apt_get(guest)
+            .args(["--allow-downgrades", "--allow-change-held-packages"])
+            .arg("install")
+            .args(arguments)
+            .run(guest.monitor)
+            .during("installing packages");
+        guest.root().remove_all(package_directory(guest))?;
+        match installed {
+            Err(error) if error.kind() == ErrorKind::Command => {
+                Err(diagnose(guest, &names, error)?)
+            }
+            result => result,
+        }
+    }
+
+    fn remove(
+        &self,
+        guest: &Guest<'_>,
+        packages: &[PackageName],
+    ) -> Result<()> {
+        let removed = apt_get(guest)
+            .args(["--autoremove", "--allow-change-held-packages", "purge"])
+            .args(packages.iter().map(ToString::to_string))
+            .run(guest.monitor)
+            .during("removing packages");
+        match removed {
+            Err(error) if error.kind() == ErrorKind::Command => {
+                let names: Vec<_> = packages.iter().collect();
+                Err(diagnose(guest, &names, error)?)
+            }
+            result => result,
+        }
+    }
+
+    fn hold(&self, guest: &Guest<'_>, hold: &Hold) -> Result<()> {
+        let names = match hold {
+            Hold::None => return Ok(()),
+            Hold::These(names) => {
+                names.iter().map(ToString::to_string).collect()
+            }
+            Hold::All => installed(guest, &[])?,
+            Hold::Kubernetes => installed(guest, &KUBERNETES)?,
+            _ => return Err(Error::unsupported("apt cannot hold this")),
+        };
+        let mut selections = String::new();
+        for name in &names {
+            let _ = writeln!(selections, "{name} hold");
+        }
+        guest
+            .environment
+            .command("/usr/bin/dpkg")
+            .arg("--set-selections")
+            .stdin(selections)
+            .run(guest.monitor)
+            .during("holding packages")
+    }
+}
+
+fn apt_get<'e>(guest: &Guest<'e>) -> GuestCommand<'e> {
+    guest.environment.command(APT_GET).args(OPTIONS)
+}
+
+/// A source in the format of sources.list(5), "DEB822-STYLE FORMAT".
+fn deb822(repository: &Repository, signed_by: Option<&str>) -> Result<String> {
+    if repository.suites.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Recipe,
+            format!("repository {} has no suites", repository.name),
+        )
+        .hint("apt needs `suites`, for a flat repository `suites: [/]`"));
+    }
+    let mut fields = vec![
+        ("Types", "deb".to_owned()),
+        ("URIs", repository.uris.join(" ")),
+        ("Suites", repository.suites.join(" ")),
+    ];
+    if !repository.components.is_empty() {
+        fields.push(("Components", repository.components.join(" ")));
+    }
+    if !repository.architectures.is_empty() {
+        fields.push(("Architectures", repository.architectures.join(" ")));
+    }
+    if let Some(path) = signed_by {
+        fields.push(("Signed-By", path.to_owned()));
+    }
+    if repository.trusted {
+        fields.push(("Trusted", "yes".to_owned()));
+    }
+    let mut text = String::new();
+    for (name, value) in fields {
+        if value.contains(['\n', '\r']) {
+            return Err(Error::new(
+                ErrorKind::Recipe,
+                format!("repository {}: a line break", repository.name),
+            ));
+        }
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    Ok(text)
+}
+
+fn package_directory(guest: &Guest<'_>) -> std::path::PathBuf {
+    guest.environment.private_path("packages")
+}
+
+/// Copies a package file to where apt in the image finds it.
+fn bring_in(guest: &Guest<'_>, file: &std::path::Path) -> Result<String> {
+    let name = file
+        .file_name()
+        .ok_or_else(|| Error::invalid("not a package file").at(file))?;
+    let directory = package_directory(guest);
+    let root = guest.root();
+    root.create_dir_all(&directory, FileOwner::root(0o755))?;
+    let path = directory.join(name);
+    let mut from = File::open(file).at(file)?;
+    let mut to = root.create(&path, FileOwner::root(0o644))?;
+    io::copy(&mut from, &mut to)
+        .during("copying a package into the image")
+        .at(file)?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|_| Error::invalid("the name is not UTF-8").at(file))
+}
+
+/// The installed packages among `patterns`, all when there are none.
+fn installed(guest: &Guest<'_>, patterns: &[&str]) -> Result<Vec<String>> {
+    let output = guest
+        .environment
+        .command("/usr/bin/dpkg-query")
+        .args(["-W", "-f", "${db:Status-Abbrev}\t${binary:Package}\n"])
+        .args(patterns.iter().copied())
+        .output(guest.monitor)
+        .during("listing the installed packages")?;
+    // Status 1: some pattern matched nothing.
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .filter(|(status, _)| status.get(1..2) == Some("i"))
+        .map(|(_, name)| name.to_owned())
+        .collect())
+}
+
+/// Turns a failed run into "no such package" where that is why.
+fn diagnose(
+    guest: &Guest<'_>,
+    names: &[&PackageName],
+    error: Error,
+) -> Result<Error> {
+    let mut missing = Vec::new();
+    for name in names {
+        let (status, _) = guest
+            .environment
+            .command("/usr/bin/apt-cache")
+            .args(["show", "--no-all-versions", "-q"])
+            .arg(name.as_str())
+            .status(&Monitor::quiet(guest.monitor))?;
+        if !status.success() {
+            missing.push(name.as_str());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(error);
+    }
+    Ok(Error::new(
+        ErrorKind::NotFound,
+        format!("no such package: {}", missing.join(", ")),
+    )
+    .during("installing packages")
+    .hint(
+        "check the spelling, and that the image's repositories have it: add \
+         one under `packages: {repositories: [...]}`",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+
+    fn repository(yaml: &str) -> Repository {
+        let recipe = format!(
+            "apiVersion: imagewright/v1alpha1\nkind: NodeImage\n\
+             packages: {{repositories: [{yaml}]}}\n"
+        );
+        Recipe::parse(&recipe, "test")
+            .unwrap()
+            .packages
+            .repositories
+            .remove(0)
+    }
+
+    #[test]
+    fn a_flat_repository_has_no_components() {
+        let flat =
+            repository("{name: k8s, uri: 'https://h/deb/', suites: [/]}");
+        assert_eq!(
+            deb822(&flat, Some("/etc/apt/keyrings/k8s.asc")).unwrap(),
+            "Types: deb\nURIs: https://h/deb/\nSuites: /\n\
+             Signed-By: /etc/apt/keyrings/k8s.asc\n"
+        );
+    }
+}

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Filesystems against the tools that make and check them.
+
+mod probe;

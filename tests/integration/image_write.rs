@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is written: sound and identical by qemu-img's judgement.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use imagewright::block::{CopyOptions, copy_to_raw};
+use imagewright::image::{
+    self, Compression, Digest, Format, OpenOptions, WriteOptions, Written,
+};
+use imagewright::{CancelToken, ErrorKind, Monitor};
+
+use crate::image_support::{
+    Files, assert_same, make_disk, open_as, qemu_img, run, text,
+};
+
+/// A new file that is read back for its digest.
+fn create(path: &Path) -> File {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .unwrap()
+}
+
+fn write(source: &Path, target: &Path, options: &WriteOptions) -> Written {
+    let source = open_as(source, Format::Raw);
+    let monitor = Monitor::silent();
+    image::write(&source, &create(target), options, &monitor).unwrap()
+}
+
+fn assert_digest(path: &Path, written: &Written) {
+    let sum = run("sha256sum", &[text(path)]);
+    assert!(sum.starts_with(written.sha256.as_deref().unwrap()));
+    assert_eq!(written.bytes, path.metadata().unwrap().len());
+}
+
+fn qcow2(compression: &str, cluster_size: u64) -> WriteOptions {
+    WriteOptions::new(Format::Qcow2)
+        .compression(compression.parse().unwrap())
+        .cluster_size(cluster_size)
+}
+
+#[test]
+fn qcow2_is_sound_and_identical() {
+    // Whole clusters, a rest of a cluster, a rest of a sector, nothing.
+    let sizes = [0, 512, 1000, 4 << 20, 9_000_448, 9_000_001];
+    for (seed, size) in sizes.into_iter().enumerate() {
+        let files = Files::new();
+        let (raw, path) = (files.path("a.raw"), files.path("a.qcow2"));
+        let writes = if size == 0 { 0 } else { 40 };
+        make_disk(&raw, size, writes, seed as u64);
+        for cluster_size in [512, 4096, 65_536, 2 << 20] {
+            for compression in ["none", "zlib", "zstd", "zlib:1", "zstd:9"] {
+                let options = qcow2(compression, cluster_size);
+                let written = write(&raw, &path, &options);
+                assert_digest(&path, &written);
+                qemu_img(&["check", "-f", "qcow2", text(&path)]);
+                qemu_img(&[
+                    "compare",
+                    "-f",
+                    "raw",
+                    "-F",
+                    "qcow2",
+                    text(&raw),
+                    text(&path),
+                ]);
+                if size % 512 == 0 {
+                    assert_same(&open_as(&path, Format::Qcow2), &raw);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_huge_disk_costs_what_it_holds() {
+    let files = Files::new();
+    let (raw, path) = (files.path("a.raw"), files.path("a.qcow2"));
+    make_disk(&raw, 1 << 40, 20, 5);
+    for compression in ["none", "zstd"] {
+        let options = qcow2(compression, 65_536);
+        let written = write(&raw, &path, &options);
+        assert!(written.bytes < 20 << 20, "{}", written.bytes);
+        qemu_img(&["check", "-f", "qcow2", text(&path)]);
+        let back = files.path("b.raw");
+        let image = open_as(&path, Format::Qcow2);
+        let copy = CopyOptions::new();
+        let monitor = Monitor::silent();
+        copy_to_raw(&image, &create(&back), &copy, &monitor).unwrap();
+        qemu_img(&[
+            "compare",
+            "-f",
+            "raw",
+            "-F",
+            "qcow2",
+            text(&back),
+            text(&path),
+        ]);
+        qemu_img(&[
+            "compare",
+            "-f",
+            "raw",
+            "-F",
+            "qcow2",
+            text(&raw),
+            text(&path),
+        ]);
+    }
+}
+
+#[test]
+fn the_same_content_gives_the_same_bytes() {
+    let files = Files::new();
+    let raw = files.path("a.raw");
+    make_disk(&raw, 20_000_256, 60, 11);
+    for compression in ["none", "zlib", "zstd"] {
+        let mut digests = Vec::new();
+        for workers in [1, 2, 7] {
+            let options = qcow2(compression, 4096)
+                .workers(NonZeroUsize::new(workers).unwrap());
+            let written = write(&raw, &files.path("a.qcow2"), &options);
+            digests.push(written.sha256.unwrap());
+        }
+        digests.dedup();
+        assert_eq!(digests.len(), 1, "{compression}");
+    }
+}
+
+#[test]
+fn raw_is_sparse_and_identical() {
+    for size in [0, 1, 1000, 9_000_001] {
+        let files = Files::new();
+        let (raw, copy) = (files.path("a.raw"), files.path("b.raw"));
+        make_disk(&raw, size, if size == 0 { 0 } else { 20 }, 3);
+        let written = write(&raw, &copy, &WriteOptions::new(Format::Raw));
+        assert_digest(&copy, &written);
+        run("cmp", &[text(&raw), text(&copy)]);
+        let options = WriteOptions::new(Format::Raw).digest(Digest::None);
+        let written = write(&raw, &copy, &options);
+        assert_eq!(written.sha256, None);
+        assert_eq!(written.bytes, size);
+        run("cmp", &[text(&raw), text(&copy)]);
+    }
+}
+
+#[test]
+fn copying_replaces_what_the_target_held() {
+    let files = Files::new();
+    let (raw, packed) = (files.path("a.raw"), files.path("a.qcow2"));
+    let target = files.path("b.raw");
+    make_disk(&raw, 9_000_448, 20, 4);
+    write(&raw, &packed, &qcow2("zlib", 65_536));
+    std::fs::write(&target, vec![0xa5; 12_000_000]).unwrap();
+    let file = File::options().write(true).open(&target).unwrap();
+    let image = open_as(&packed, Format::Qcow2);
+    let options = CopyOptions::new().chunk(1);
+    copy_to_raw(&image, &file, &options, &Monitor::silent()).unwrap();
+    run("cmp", &[text(&raw), text(&target)]);
+}
+
+#[test]
+fn a_cancelled_write_ends() {
+    let files = Files::new();
+    let raw = files.path("a.raw");
+    make_disk(&raw, 9_000_448, 20, 4);
+    let token = CancelToken::new();
+    token.cancel();
+    let monitor =
+        Monitor::new(std::sync::Arc::new(imagewright::progress::Silent), token);
+    let source = image::open(&raw, &OpenOptions::new()).unwrap();
+    for format in [Format::Raw, Format::Qcow2] {
+        for compression in [Compression::None, Compression::Zstd(1)] {
+            if format == Format::Raw && compression != Compression::None {
+                continue;
+            }
+            let options = WriteOptions::new(format).compression(compression);
+            let target = create(&files.path("b"));
+            let error =
+                image::write(&source, &target, &options, &monitor).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Cancelled);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests against independent tools: qemu-img, sfdisk, blkid, gpg and others.
+
+mod filesystem;
+mod image_qcow2;
+mod image_support;
+mod image_write;
+mod partition;
+mod partition_support;

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Partition tables against `sfdisk` and `sgdisk`.
+
+mod damage;
+mod grow;
+mod read;
