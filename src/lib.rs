@@ -7,6 +7,7 @@ pub mod progress;
 mod sys;
 
 pub mod recipe;
+pub mod source;
 
 pub mod block;
 pub mod image;
