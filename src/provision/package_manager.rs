@@ -11,7 +11,6 @@ use crate::mount::GuestRoot;
 use crate::progress::Monitor;
 use crate::recipe::{Hold, Key, PackageName, PackageSpec, Repository};
 
-
 /// Where a package manager works.
 #[derive(Debug, Clone, Copy)]
 pub struct Guest<'a> {
