@@ -21,7 +21,7 @@ mod shell;
 mod work_dir;
 
 pub use build::build;
-pub use input::{Input, InputOptions};
+pub use input::InputOptions;
 pub use options::{BuildOptions, ShellOptions};
 pub use plan::{BuildPlan, OutputPlan, plan};
 pub use report::{BuildReport, Phase};

@@ -67,4 +67,3 @@ fn printable(bytes: &[u8]) -> String {
         })
         .collect()
 }
-

@@ -4,11 +4,12 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use super::input::{Input, Keys};
 use super::mounted::{LeftDisk, MountedDisk, MountedOptions};
 use super::plan::OutputPlan;
 use super::report::Stopwatch;
 use super::work_dir::WorkDir;
-use super::{BuildOptions, BuildPlan, BuildReport, Input, input};
+use super::{BuildOptions, BuildPlan, BuildReport};
 use crate::artifact::{
     ArtifactRecord, CleanedRecord, Manifest, PackageChanges, Publisher,
 };
@@ -43,10 +44,7 @@ struct Provisioned {
 ///
 /// # Privileges
 /// Root: CAP_SYS_ADMIN, CAP_MKNOD and those of the image's package manager.
-pub fn build(
-    options: &BuildOptions,
-    monitor: &Monitor,
-) -> Result<BuildReport> {
+pub fn build(options: &BuildOptions, monitor: &Monitor) -> Result<BuildReport> {
     capability::require_admin("building an image")?;
     let total = FIXED_PHASES + provision::plan(&options.recipe).len();
     let mut watch = Stopwatch::new(monitor, total);
@@ -147,8 +145,7 @@ impl Build<'_> {
     fn layout_on(&self, disk: &File) -> Result<crate::discover::SystemLayout> {
         let mut layout = self.plan.layout.clone();
         layout.disk_len = FileDisk::new(disk.try_clone()?)?.size();
-        let growth =
-            self.plan.grow.as_ref().and_then(|g| g.partition.as_ref());
+        let growth = self.plan.grow.as_ref().and_then(|g| g.partition.as_ref());
         if let Some(growth) = growth {
             for entry in &mut layout.partitions {
                 if entry.partition.number == growth.number {
@@ -167,7 +164,7 @@ impl Build<'_> {
     ) -> Result<(Vec<Package>, Vec<Package>)> {
         let root = mounted.root();
         let before = describe::packages(root)?;
-        let keys = input::Keys {
+        let keys = Keys {
             options: &self.options.input,
         };
         let packages = needs_packages(&self.plan.tasks)
@@ -322,8 +319,7 @@ fn explain_full_host(error: Error, output: &Path) -> Error {
     let Ok(host) = nix::sys::statvfs::statvfs(output) else {
         return error;
     };
-    let free = u64::from(host.blocks_available())
-        .saturating_mul(u64::from(host.fragment_size()));
+    let free = host.blocks_available().saturating_mul(host.fragment_size());
     if free >= LITTLE || error.kind() == ErrorKind::Cancelled {
         return error;
     }

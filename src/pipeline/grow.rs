@@ -92,12 +92,12 @@ fn method(
     };
     match superblock.kind {
         kind if kind.is_ext() && !online => Ok(FilesystemGrowth::Resize2fs),
-        kind if kind.is_ext() => Ok(FilesystemGrowth::ExtMounted {
-            blocks: blocks()?,
-        }),
-        FilesystemKind::Xfs => Ok(FilesystemGrowth::XfsMounted {
-            blocks: blocks()?,
-        }),
+        kind if kind.is_ext() => {
+            Ok(FilesystemGrowth::ExtMounted { blocks: blocks()? })
+        }
+        FilesystemKind::Xfs => {
+            Ok(FilesystemGrowth::XfsMounted { blocks: blocks()? })
+        }
         FilesystemKind::Btrfs => Ok(FilesystemGrowth::BtrfsMounted),
         kind => Err(Error::unsupported(format!("{kind} cannot be grown"))),
     }

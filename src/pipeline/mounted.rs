@@ -49,9 +49,10 @@ impl MountedDisk {
         options: &MountedOptions,
     ) -> Result<Self> {
         let devices = DeviceDirectory::cover(session)?;
-        let mut attach = AttachOptions::default();
-        attach.read_only = options.read_only;
-        attach.sector_size = layout.sector_size;
+        let attach = AttachOptions {
+            read_only: options.read_only,
+            sector_size: layout.sector_size,
+        };
         let disk = AttachedDisk::attach(
             session,
             file,
@@ -62,9 +63,10 @@ impl MountedDisk {
         if let Some(grow) = options.grow {
             grow.before_mount(&disk.node(layout.root)?.path)?;
         }
-        let mut mount = MountOptions::default();
-        mount.read_only = options.read_only;
-        mount.own_fat = options.own_fat;
+        let mount = MountOptions {
+            read_only: options.read_only,
+            own_fat: options.own_fat,
+        };
         let entries: Vec<MountEntry> = mount_entries(layout);
         let tree = MountTree::mount(
             session,
@@ -147,13 +149,14 @@ fn enter(
     layout: &SystemLayout,
     options: &MountedOptions,
 ) -> Result<GuestEnvironment> {
-    let mut enter = EnvironmentOptions::default();
-    enter.read_only = options.read_only;
-    enter.network = options.network;
-    enter.kernel_command_line = kernel_command_line(tree.root(), layout)?;
-    enter.nodes = disk.nodes().to_vec();
-    enter.links = device_links(layout, disk);
-    enter.variables = options.variables.clone();
+    let enter = EnvironmentOptions {
+        read_only: options.read_only,
+        network: options.network,
+        kernel_command_line: kernel_command_line(tree.root(), layout)?,
+        nodes: disk.nodes().to_vec(),
+        links: device_links(layout, disk),
+        variables: options.variables.clone(),
+    };
     GuestEnvironment::enter(session, tree.directory(), &enter)
 }
 

@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::BuildOptions;
 use super::grow::FilesystemGrowth;
-use super::{BuildOptions, Input};
+use super::input::Input;
 use crate::artifact::InputRecord;
 use crate::block::ReadAt;
 use crate::discover::SystemLayout;
@@ -87,7 +88,8 @@ impl BuildPlan {
             finalise::select(&recipe.sysprep.enable, &recipe.sysprep.disable)?;
         let layout = input.layout.clone();
         let input_size = input.image.size();
-        let disk_size = recipe.disk.size.map_or(input_size, |size| size.bytes());
+        let disk_size =
+            recipe.disk.size.map_or(input_size, |size| size.bytes());
         if disk_size < input_size {
             return Err(Error::new(
                 ErrorKind::Recipe,
@@ -144,9 +146,10 @@ fn outputs(options: &BuildOptions, input: &Input) -> Result<Vec<OutputPlan>> {
     };
     let mut outputs = Vec::new();
     for artifact in &recipe.artifacts {
-        let format: Format = artifact.format.parse().map_err(|error: Error| {
-            error.with_kind(ErrorKind::Recipe).during("artifacts")
-        })?;
+        let format: Format =
+            artifact.format.parse().map_err(|error: Error| {
+                error.with_kind(ErrorKind::Recipe).during("artifacts")
+            })?;
         let compression = artifact.compression.map(compression_of);
         let name = artifact.name.clone();
         outputs.push((name, format, compression));
@@ -202,13 +205,13 @@ fn refuse_input_as_output(
 
 fn compression_of(compression: recipe::Compression) -> Compression {
     match compression {
-        recipe::Compression::Zlib(level) => Compression::Zlib(
-            level.map_or(Compression::ZLIB_LEVEL, i32::from),
-        ),
-        recipe::Compression::Zstd(level) => Compression::Zstd(
-            level.map_or(Compression::ZSTD_LEVEL, i32::from),
-        ),
-        _ => Compression::None,
+        recipe::Compression::Zlib(level) => {
+            Compression::Zlib(level.map_or(Compression::ZLIB_LEVEL, i32::from))
+        }
+        recipe::Compression::Zstd(level) => {
+            Compression::Zstd(level.map_or(Compression::ZSTD_LEVEL, i32::from))
+        }
+        recipe::Compression::None => Compression::None,
     }
 }
 
@@ -222,7 +225,7 @@ impl fmt::Display for BuildPlan {
         let layout = &self.layout;
         writeln!(f, "input      {}", self.input.name)?;
         writeln!(f, "           sha256 {}", self.input.sha256)?;
-        writeln!(f, "           verified by {}", self.input.verified_by)?;
+        writeln!(f, "           {}", self.input.verified_by)?;
         writeln!(f, "           {}", self.input_format)?;
         writeln!(f, "system     {}", layout.os.pretty_name)?;
         for (number, warning) in layout.warnings.iter().enumerate() {

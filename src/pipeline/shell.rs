@@ -7,9 +7,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitStatus;
 
+use super::ShellOptions;
+use super::input::Input;
 use super::mounted::{MountedDisk, MountedOptions};
 use super::work_dir::WorkDir;
-use super::{Input, ShellOptions};
 use crate::artifact::Publisher;
 use crate::block::{CopyOptions, copy_to_raw};
 use crate::chroot::GuestEnvironment;
@@ -57,11 +58,12 @@ fn run(
     monitor: &Monitor,
 ) -> Result<Shell> {
     let disk = disk_to_enter(options, input, work, monitor)?;
-    let mut how = MountedOptions::default();
-    how.read_only = options.read_only;
-    how.network = options.network;
-    let mounted =
-        MountedDisk::open(session, &disk, &input.layout, work, &how)?;
+    let how = MountedOptions {
+        read_only: options.read_only,
+        network: options.network,
+        ..MountedOptions::default()
+    };
+    let mounted = MountedDisk::open(session, &disk, &input.layout, work, &how)?;
     let ended = enter(options, mounted.environment(), monitor);
     let status = match (ended, &options.output) {
         (Ok(status), Some(_)) if status.success() => {
@@ -112,10 +114,7 @@ fn enter(
         return command.interact(stdin.as_fd(), stdout.as_fd(), monitor);
     }
     let stderr = io::stderr();
-    command.connect(
-        [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
-        monitor,
-    )
+    command.connect([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], monitor)
 }
 
 fn login_shell(environment: &GuestEnvironment) -> Result<&'static str> {

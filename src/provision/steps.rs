@@ -57,10 +57,6 @@ pub(super) fn run<'a>(
         Step::Update => packages()?.upgrade(guest),
         Step::Upload { file, dest } => upload(root, file, dest),
         Step::Write { file, content } => write(root, file, content),
-        _ => Err(Error::unsupported(format!(
-            "the step `{}` cannot be run here",
-            step.name()
-        ))),
     }
     .during(format!("running the step `{}`", step.name()))
 }

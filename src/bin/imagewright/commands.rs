@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use imagewright::Monitor;
 use imagewright::pipeline::InputOptions;
+use imagewright::recipe::Source;
+use imagewright::source::{FetchOptions, Reference};
 
 use crate::args::{Args, Command, Global, Opening, Verification};
 use crate::assets;
@@ -31,25 +33,29 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
 
 /// The image that the arguments name.
 fn input(
-    reference: String,
+    reference: &str,
     verification: Verification,
     opening: &Opening,
     global: &Global,
 ) -> anyhow::Result<InputOptions> {
-    let mut input = InputOptions::new(reference);
+    let mut input = InputOptions::new(reference.parse()?);
     input.format = opening.input_format;
     input.root = opening.root;
-    let _ = (verification, global);
+    input.fetch = fetch::options(FetchOptions::new(), verification, global)?;
     Ok(input)
 }
 
-/// The image that the recipe names.
+/// The image that the recipe names; arguments go before what it says.
 fn recipe_input(
-    source: &imagewright::recipe::Source,
+    source: &Source,
     verification: Verification,
     opening: &Opening,
     global: &Global,
 ) -> anyhow::Result<InputOptions> {
-    let reference = source.image.to_string();
-    input(reference, verification, opening, global)
+    let mut input = InputOptions::new(Reference::try_from(&source.image)?);
+    input.format = opening.input_format;
+    input.root = opening.root;
+    let base = FetchOptions::from_recipe(source)?;
+    input.fetch = fetch::options(base, verification, global)?;
+    Ok(input)
 }

@@ -43,7 +43,7 @@ fn options(args: Build, global: &Global) -> anyhow::Result<BuildOptions> {
     };
     let input = match (args.disk_image, &recipe.source) {
         (Some(image), _) => {
-            super::input(image, args.verification, &args.opening, global)?
+            super::input(&image, args.verification, &args.opening, global)?
         }
         (None, Some(source)) => super::recipe_input(
             source,

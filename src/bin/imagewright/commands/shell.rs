@@ -16,7 +16,7 @@ pub(super) fn run(
     monitor: &Monitor,
 ) -> anyhow::Result<ExitCode> {
     let input =
-        super::input(args.image, args.verification, &args.opening, global)?;
+        super::input(&args.image, args.verification, &args.opening, global)?;
     let mut options = ShellOptions::new(input);
     options.read_only = args.read_only;
     options.output = args.output;
