@@ -164,7 +164,7 @@ impl Client {
     fn failure(&self, error: &ureq::Error) -> Failure {
         match self.monitor.check() {
             Err(cancelled) => Failure::last(cancelled),
-            Ok(()) => classify(&error),
+            Ok(()) => classify(error),
         }
     }
 }
