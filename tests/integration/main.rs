@@ -6,5 +6,6 @@ mod filesystem;
 mod image_qcow2;
 mod image_support;
 mod image_write;
+mod layering;
 mod partition;
 mod partition_support;
