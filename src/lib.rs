@@ -7,6 +7,7 @@ pub mod progress;
 mod sys;
 
 pub mod recipe;
+pub mod source;
 
 pub mod block;
 pub mod image;
@@ -28,6 +29,10 @@ pub mod provision;
 pub mod finalise;
 
 pub mod describe;
+
+pub mod artifact;
+
+pub mod pipeline;
 
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
