@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Filesystems against the tools that make and check them.
 
+mod fat;
+mod fat_random;
 mod probe;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 pub(crate) const MIB: u64 = 1 << 20;
 
 /// A sparse file in a directory of its own, gone when dropped.
+#[derive(Debug)]
 pub(crate) struct Disk {
     dir: TempDir,
     file: File,
