@@ -123,7 +123,7 @@ impl Client {
         if let Some(date) = conditions.modified_since {
             request = request.header("If-Modified-Since", date);
         }
-        let answer = request.call().map_err(|e| self.failure(e))?;
+        let answer = request.call().map_err(|e| self.failure(&e))?;
         let (head, body) = answer.into_parts();
         check_status(head.status, &head.headers)?;
         check_encoding(&head.headers)?;
@@ -156,15 +156,15 @@ impl Client {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {
                     self.monitor.check().map_err(Failure::last)?;
                 }
-                Err(error) => return Err(self.failure(error.into())),
+                Err(error) => return Err(self.failure(&error.into())),
             }
         }
     }
 
-    fn failure(&self, error: ureq::Error) -> Failure {
+    fn failure(&self, error: &ureq::Error) -> Failure {
         match self.monitor.check() {
             Err(cancelled) => Failure::last(cancelled),
-            Ok(()) => classify(&error),
+            Ok(()) => classify(error),
         }
     }
 }

@@ -7,3 +7,6 @@ mod image_support;
 mod image_write;
 mod partition;
 mod partition_support;
+mod recipe;
+#[cfg(feature = "http")]
+mod source;
