@@ -18,5 +18,6 @@ mod swap;
 mod text;
 mod xfs;
 
+pub(crate) use ext::forget_journal;
 pub use probe::probe;
 pub use superblock::{FilesystemKind, Superblock};

@@ -16,6 +16,8 @@ pub mod partition;
 
 pub mod filesystem;
 
+pub mod discover;
+
 // The privilege line: everything above passes its tests as nobody.
 pub mod attach;
 pub mod mount;
@@ -27,6 +29,10 @@ pub mod provision;
 pub mod finalise;
 
 pub mod describe;
+
+pub mod artifact;
+
+pub mod pipeline;
 
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};

@@ -44,6 +44,7 @@ mod reference;
 mod remote;
 mod signature;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -220,6 +221,20 @@ pub struct Verification {
     /// Who signed the checksum file, with a keyring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<Signer>,
+}
+
+impl fmt::Display for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.method {
+            Method::Explicit => f.write_str("verified by the digest given")?,
+            Method::ChecksumFile(name) => write!(f, "verified by {name}")?,
+            Method::None => f.write_str("not verified")?,
+        }
+        match &self.signer {
+            Some(signer) => write!(f, ", signed by {}", signer.fingerprint),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Where a checksum comes from.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::describe::Package;
 use crate::discover::SystemLayout;
 use crate::error::{Error, Result};
+use crate::source::Verification;
 
 /// The whole manifest.
 #[derive(Debug, Clone, Serialize)]
@@ -51,7 +52,7 @@ pub struct InputRecord {
     /// Bytes of the file.
     pub size: u64,
     /// What vouched for the digest.
-    pub verified_by: String,
+    pub verified_by: Verification,
 }
 
 /// One output.

@@ -4,9 +4,12 @@
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::sync::{Mutex, PoisonError};
 
 use crate::block::device::past_end;
-use crate::block::{BlockRead, Extent, ExtentKind, ReadAt, Stored, to_u64};
+use crate::block::{
+    BlockRead, Extent, ExtentKind, ReadAt, Stored, WriteAt, to_u64,
+};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::sys::file as sys;
 
@@ -15,8 +18,34 @@ use crate::sys::file as sys;
 pub struct FileDisk {
     file: File,
     size: u64,
-    /// Whether asking for holes can find any.
-    sparse: bool,
+    /// What is known of holes; `None`: there are none.
+    holes: Option<Mutex<Known>>,
+}
+
+/// Extents seen last. A question to the kernel costs up to a walk over all
+/// pages to the next hole, and each format's cluster would ask again.
+#[derive(Debug, Default)]
+struct Known {
+    extents: [Option<Extent>; KNOWN],
+    next: usize,
+}
+
+/// More than there are threads that read at places of their own.
+const KNOWN: usize = 16;
+
+impl Known {
+    fn find(&self, offset: u64) -> Option<Extent> {
+        let covers =
+            |known: &&Extent| (known.offset..known.end()).contains(&offset);
+        self.extents.iter().flatten().find(covers).copied()
+    }
+
+    fn keep(&mut self, extent: Extent) {
+        if let Some(place) = self.extents.get_mut(self.next) {
+            *place = Some(extent);
+        }
+        self.next = (self.next + 1) % KNOWN;
+    }
 }
 
 impl FileDisk {
@@ -36,7 +65,8 @@ impl FileDisk {
         let size = sys::size(&file)?;
         let allocated = metadata.blocks().saturating_mul(512);
         let sparse = kind.is_file() && allocated < size;
-        Ok(Self { file, size, sparse })
+        let holes = sparse.then(Mutex::default);
+        Ok(Self { file, size, holes })
     }
 
     /// The file itself.
@@ -47,6 +77,24 @@ impl FileDisk {
     /// Gives the file back.
     pub fn into_file(self) -> File {
         self.file
+    }
+
+    /// Asks the kernel what is at `offset`, which is within the file.
+    fn ask(&self, offset: u64) -> Result<Extent> {
+        let data = sys::next_data(&self.file, offset)?;
+        let (end, kind) = match data {
+            Some(data) if data <= offset => {
+                (sys::next_hole(&self.file, offset)?, ExtentKind::Data)
+            }
+            data => (data, ExtentKind::Hole),
+        };
+        // A file that changes under us may answer anything.
+        let end = end.filter(|end| *end > offset).unwrap_or(self.size);
+        Ok(Extent {
+            offset,
+            len: end.min(self.size) - offset,
+            kind,
+        })
     }
 }
 
@@ -70,33 +118,40 @@ impl ReadAt for FileDisk {
     }
 }
 
+impl WriteAt for FileDisk {
+    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<()> {
+        WriteAt::write_at(&self.file, offset, buf)
+    }
+}
+
 impl BlockRead for FileDisk {
     fn extent_at(&self, offset: u64, max: u64) -> Result<Extent> {
         let left = self.size.saturating_sub(offset).min(max);
         if left == 0 {
             return Err(past_end(offset, 1, self.size));
         }
-        let extent = |len: u64, kind| Extent {
-            offset,
-            len: len.min(left),
-            kind,
+        let Some(known) = &self.holes else {
+            return Ok(Extent {
+                offset,
+                len: left,
+                kind: ExtentKind::Data,
+            });
         };
-        if !self.sparse {
-            return Ok(extent(left, ExtentKind::Data));
-        }
-        match sys::next_data(&self.file, offset).during("looking for holes")? {
-            None => Ok(extent(left, ExtentKind::Hole)),
-            Some(data) if data > offset => {
-                Ok(extent(data - offset, ExtentKind::Hole))
+        let known = || known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known().find(offset);
+        let extent = match found {
+            Some(extent) => extent,
+            None => {
+                let extent = self.ask(offset).during("looking for holes")?;
+                known().keep(extent);
+                extent
             }
-            Some(_) => {
-                let hole = sys::next_hole(&self.file, offset)
-                    .during("looking for holes")?
-                    .filter(|hole| *hole > offset);
-                let end = hole.unwrap_or(self.size);
-                Ok(extent(end - offset, ExtentKind::Data))
-            }
-        }
+        };
+        Ok(Extent {
+            offset,
+            len: (extent.end() - offset).min(left),
+            kind: extent.kind,
+        })
     }
 
     fn stored_at(&self, offset: u64, max: u64) -> Result<Option<Stored<'_>>> {

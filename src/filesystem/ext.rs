@@ -6,7 +6,7 @@ use super::superblock::{FilesystemKind, Superblock};
 use super::{crc32c, text};
 use crate::block::ReadAt;
 use crate::error::{Error, Result};
-use crate::partition::field::{bytes16, u16_le, u32_le};
+use crate::partition::field::{bytes16, put, u16_le, u32_le};
 
 const OFFSET: usize = 1024;
 const LEN: usize = 1024;
@@ -83,9 +83,8 @@ pub(super) fn probe(head: &[u8], _: &dyn ReadAt) -> Result<Option<Superblock>> {
     {
         return Ok(None);
     }
-    let checksummed = ro_compat & RO_COMPAT_METADATA_CSUM != 0;
-    if checksummed
-        && crc32c::update(!0, &sb[..CHECKSUM]) != u32_le(sb, CHECKSUM)
+    if ro_compat & RO_COMPAT_METADATA_CSUM != 0
+        && checksum(sb) != u32_le(sb, CHECKSUM)
     {
         return Err(Error::corrupt(
             "the checksum of the ext4 superblock is wrong",
@@ -124,4 +123,16 @@ fn kind(compat: u32, incompat: u32, ro_compat: u32) -> FilesystemKind {
     } else {
         FilesystemKind::Ext2
     }
+}
+
+fn checksum(sb: &[u8]) -> u32 {
+    crc32c::update(!0, sb.get(..CHECKSUM).unwrap_or_default())
+}
+
+/// Makes a superblock say that its journal holds nothing to replay.
+pub(crate) fn forget_journal(sb: &mut [u8]) {
+    let incompat = u32_le(sb, 0x60) & !INCOMPAT_RECOVER;
+    put(sb, 0x60, &incompat.to_le_bytes());
+    let crc = checksum(sb);
+    put(sb, CHECKSUM, &crc.to_le_bytes());
 }

@@ -109,7 +109,7 @@ impl MountStack {
         target: &Path,
     ) -> Result<()> {
         let place = root.open_path(target)?;
-        self.mount_on(call, root, place, target)
+        self.mount_on(call, root, &place, target)
     }
 
     /// Mounts over the entry `target` itself, even when it is a symlink.
@@ -121,14 +121,14 @@ impl MountStack {
         target: &Path,
     ) -> Result<()> {
         let place = root.open_link(target)?;
-        self.mount_on(call, root, place, target)
+        self.mount_on(call, root, &place, target)
     }
 
     fn mount_on(
         &mut self,
         call: &MountCall<'_>,
         root: &GuestRoot,
-        place: OwnedFd,
+        place: &OwnedFd,
         shown: &Path,
     ) -> Result<()> {
         // The kernel's own view of the place: no symlink is left in it.

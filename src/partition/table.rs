@@ -103,6 +103,21 @@ impl Partition {
     /// Bit 2 of the attributes.
     pub(super) const BIOS_BOOTABLE: u64 = 1 << 2;
 
+    /// A disk without a partition table, as a partition with number 0.
+    pub fn whole_disk(len: u64) -> Self {
+        let type_id = TypeId::Mbr(0);
+        Self {
+            number: 0,
+            start: 0,
+            len,
+            type_id,
+            kind: PartitionKind::from(type_id),
+            uuid: String::new(),
+            name: String::new(),
+            attributes: 0,
+        }
+    }
+
     /// The first byte after the partition.
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.len)

@@ -125,12 +125,18 @@ impl Disk {
         table
     }
 
-    /// Copies a file into the disk, as `dd` does.
-    pub(crate) fn put_file(&self, offset: u64, file: &Path) {
-        let bytes = std::fs::read(file).unwrap();
-        for (index, chunk) in bytes.chunks(1 << 16).enumerate() {
-            if chunk.iter().any(|byte| *byte != 0) {
-                self.write(offset + (index << 16) as u64, chunk);
+    /// Copies another disk into this one, leaving out what is zero.
+    pub(crate) fn put_disk(&self, offset: u64, other: &Disk) {
+        const PIECE: usize = 1 << 20;
+        let zeroes = vec![0; PIECE];
+        let mut piece = vec![0; PIECE];
+        let len = other.size();
+        for at in (0..len).step_by(PIECE) {
+            let left = usize::try_from(len - at).unwrap();
+            let piece = &mut piece[..left.min(PIECE)];
+            other.file.read_exact_at(piece, at).unwrap();
+            if *piece != zeroes[..piece.len()] {
+                self.write(offset + at, piece);
             }
         }
     }
