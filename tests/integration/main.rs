@@ -9,3 +9,6 @@ mod image_write;
 mod layering;
 mod partition;
 mod partition_support;
+mod recipe;
+#[cfg(feature = "http")]
+mod source;
