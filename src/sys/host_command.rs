@@ -16,7 +16,9 @@ const TAIL: u64 = 4096;
 ///
 /// Standard input is empty; standard output and error are read, and the last
 /// 4 KiB of them go into the error. `accepted` lists the statuses besides 0
-/// that mean success. The environment is `PATH` and a C locale alone.
+/// that mean success. The environment is `PATH` and a C locale alone. What a
+/// person types at the terminal (Ctrl-C) does not reach it: the caller
+/// decides when to stop.
 ///
 /// # Errors
 /// `NotFound` with `hint` when there is no such program, `Command` when it
@@ -36,7 +38,8 @@ pub(crate) fn run<A: AsRef<OsStr>>(
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .stdout(write.try_clone()?)
-        .stderr(write);
+        .stderr(write)
+        .process_group(0);
     // SAFETY: prctl is a bare system call, allowed between fork and exec.
     unsafe {
         command.pre_exec(|| {
