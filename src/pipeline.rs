@@ -16,13 +16,17 @@ mod input;
 mod mounted;
 mod options;
 mod plan;
+mod provision_plan;
+mod provisioning;
 mod report;
 mod shell;
+mod single_output;
 mod work_dir;
 
 pub use build::build;
 pub use input::InputOptions;
 pub use options::{BuildOptions, ShellOptions};
 pub use plan::{BuildPlan, OutputPlan, plan};
+pub use provision_plan::ProvisionPlan;
 pub use report::{BuildReport, Phase};
 pub use shell::{Shell, shell};
