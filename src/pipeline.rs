@@ -7,10 +7,11 @@
 //!       -> trim -> unmount -> detach -> outputs -> manifest -> publish
 //! ```
 //!
-//! A [`BuildPlan`] is made without privilege and without changing anything; a
-//! build does what its plan says. [`build`] and [`shell`] need root.
+//! A plan is made without privilege and without changing anything; [`build`]
+//! and [`customize`] do what their plans say. They and [`shell`] need root.
 
 mod build;
+mod customize;
 mod grow;
 mod input;
 mod mounted;
@@ -24,8 +25,11 @@ mod single_output;
 mod work_dir;
 
 pub use build::build;
+pub use customize::{
+    CustomizePlan, CustomizeReport, customize, plan_customize,
+};
 pub use input::InputOptions;
-pub use options::{BuildOptions, ShellOptions};
+pub use options::{BuildOptions, CustomizeOptions, ShellOptions};
 pub use plan::{BuildPlan, OutputPlan, plan};
 pub use provision_plan::ProvisionPlan;
 pub use report::{BuildReport, Phase};

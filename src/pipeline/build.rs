@@ -19,7 +19,7 @@ use crate::error::{Context, Error, Result, after};
 use crate::finalise;
 use crate::image::{self, OpenOptions, WriteOptions};
 use crate::progress::Monitor;
-use crate::provision::{self, Task};
+use crate::provision::{self, NewPassword, Task};
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
 
@@ -30,6 +30,7 @@ const FIXED_PHASES: usize = 7;
 struct Provisioned {
     before: Vec<Package>,
     after: Vec<Package>,
+    passwords: Vec<NewPassword>,
 }
 
 /// Builds images by a recipe.
@@ -45,7 +46,7 @@ struct Provisioned {
 /// Root: CAP_SYS_ADMIN, CAP_MKNOD and those of the image's package manager.
 pub fn build(options: &BuildOptions, monitor: &Monitor) -> Result<BuildReport> {
     capability::require_admin("building an image")?;
-    let total = FIXED_PHASES + provision::plan(&options.recipe).len();
+    let total = FIXED_PHASES + provision::plan(&options.recipe)?.len();
     let mut watch = Stopwatch::new(monitor, total);
     watch.begin("fetch and verify the image");
     let input = Input::fetch(&options.input, monitor)?;
@@ -97,7 +98,7 @@ impl Build<'_> {
         watch.begin("attach, mount and enter");
         let mounted = provisioning.mount(session, &disk)?;
         let done = self.provision(&provisioning, &mounted, &mut watch);
-        let provisioned = match done {
+        let mut provisioned = match done {
             Ok(provisioned) => provisioned,
             Err(error) => return after(Err(error), mounted.close()),
         };
@@ -107,6 +108,7 @@ impl Build<'_> {
             Publisher::new(&self.work.outputs(), &self.options.output);
         let records = self.write_outputs(disk, &mut publisher)?;
         watch.begin("publish");
+        let passwords = std::mem::take(&mut provisioned.passwords);
         let manifest = self.manifest(provisioned, cleaned, records)?;
         publisher.write("manifest.json", &manifest.to_json()?)?;
         publisher.write("SHA256SUMS", &checksums(&manifest)?)?;
@@ -115,6 +117,7 @@ impl Build<'_> {
         Ok(BuildReport {
             manifest,
             files,
+            passwords,
             phases: watch.finish(),
         })
     }
@@ -127,9 +130,12 @@ impl Build<'_> {
         watch: &mut Stopwatch<'_>,
     ) -> Result<Provisioned> {
         let before = describe::packages(mounted.root())?;
-        provisioning.run_tasks(mounted, watch)?;
-        let after = describe::packages(mounted.root())?;
-        Ok(Provisioned { before, after })
+        let passwords = provisioning.run_tasks(mounted, watch)?;
+        Ok(Provisioned {
+            before,
+            after: describe::packages(mounted.root())?,
+            passwords,
+        })
     }
 
     /// Cleans, trims and lets go of the disk.
@@ -203,7 +209,7 @@ impl Build<'_> {
         cleaned: Vec<CleanedRecord>,
         artifacts: Vec<ArtifactRecord>,
     ) -> Result<Manifest> {
-        let Provisioned { before, after } = provisioned;
+        let Provisioned { before, after, .. } = provisioned;
         let plan = &self.plan.provision;
         let steps = plan.tasks.iter().map(Task::to_string).collect();
         Ok(Manifest {

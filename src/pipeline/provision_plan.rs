@@ -64,7 +64,7 @@ impl ProvisionPlan {
             input: input.record.clone(),
             input_format: input.image.format(),
             mounts: mount_entries(&layout),
-            tasks: provision::plan(recipe),
+            tasks: provision::plan(recipe)?,
             layout,
             disk_size,
             grow,

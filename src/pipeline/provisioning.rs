@@ -15,7 +15,7 @@ use crate::chroot::Network;
 use crate::discover::SystemLayout;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Monitor;
-use crate::provision::{self, Task};
+use crate::provision::{self, NewPassword, Task};
 use crate::recipe::{Proxy, Recipe};
 use crate::sys::namespace::PrivateMounts;
 
@@ -78,12 +78,12 @@ impl Provisioning<'_> {
         Ok(layout)
     }
 
-    /// Does the tasks of the plan.
+    /// Does the tasks of the plan; returns the passwords made up.
     pub(super) fn run_tasks(
         &self,
         mounted: &MountedDisk,
         watch: &mut Stopwatch<'_>,
-    ) -> Result<()> {
+    ) -> Result<Vec<NewPassword>> {
         let keys = Keys {
             options: self.input_options,
         };
@@ -93,18 +93,20 @@ impl Provisioning<'_> {
             .any(Task::needs_package_manager)
             .then(|| provision::package_manager(mounted.root()))
             .transpose()?;
+        let mut passwords = Vec::new();
         for task in tasks {
             watch.begin(&task.to_string());
             self.monitor.check()?;
-            provision::run(
+            let new = provision::run(
                 task,
                 mounted.environment(),
                 packages.as_deref(),
                 &keys,
                 self.monitor,
             )?;
+            passwords.extend(new);
         }
-        Ok(())
+        Ok(passwords)
     }
 }
 

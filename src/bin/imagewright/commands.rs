@@ -2,6 +2,7 @@
 //! One function a command: options for the library, then its result.
 
 mod build;
+mod customize;
 mod fetch;
 mod info;
 mod shell;
@@ -23,6 +24,12 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Build(args) => build::run(args, &global, monitor),
         Command::Fetch(args) => fetch::run(args, &global, monitor),
         Command::Shell(args) => shell::run(args, &global, monitor),
+        Command::Customize(args) => {
+            customize::customize(*args, &global, monitor)
+        }
+        Command::Provision(args) => {
+            customize::provision(args, &global, monitor)
+        }
         Command::Info(args) => info::run(&args, &global),
         Command::Assets(args) => {
             assets::write(&args.output)?;
