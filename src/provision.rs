@@ -10,6 +10,7 @@ mod apt;
 mod files;
 mod order;
 mod package_manager;
+mod selinux;
 mod steps;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::recipe::{
 };
 
 pub use package_manager::{KeySource, PackageManager, package_manager};
+pub use selinux::relabel_at_boot;
 pub use steps::NewPassword;
 
 /// One piece of phase 1.

@@ -2,9 +2,11 @@
 //! One image changed: phase 1 alone, in place or into a new file.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 
 use super::input::Input;
@@ -15,10 +17,10 @@ use super::report::Stopwatch;
 use super::single_output::{SingleOutput, directory_of};
 use super::work_dir::WorkDir;
 use super::{CustomizeOptions, Phase};
-use crate::error::{Context, Error, Result, after};
+use crate::error::{Context, Error, ErrorKind, Result, after};
 use crate::image::{Format, ImageInfo};
 use crate::progress::Monitor;
-use crate::provision::NewPassword;
+use crate::provision::{self, NewPassword};
 use crate::source::Reference;
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
@@ -100,6 +102,10 @@ pub fn customize(
     watch.begin("fetch and verify the image");
     let input = Input::fetch(&options.input, monitor)?;
     let (plan, output) = plan(options, &input)?;
+    let _held = match &output.replaces {
+        Some(_) => Some(hold(&output.path)?),
+        None => None,
+    };
     watch.expect(FIXED_PHASES + plan.provision.tasks.len());
     let directory = directory_of(&output.path);
     fs::create_dir_all(directory).at(directory)?;
@@ -115,15 +121,31 @@ pub fn customize(
             work: &work,
             monitor,
         };
-        run(&provisioning, &output, session, watch)
+        run(&provisioning, &output, options.relabel, session, watch)
     })
     .map_err(|error| explain_full_host(error, directory));
     after(done, work.close())
 }
 
+/// Keeps other sessions from replacing the same image.
+fn hold(path: &Path) -> Result<Flock<File>> {
+    let file = File::open(path).at(path)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        match errno {
+            Errno::EWOULDBLOCK => Error::new(
+                ErrorKind::Busy,
+                "another session is changing this image",
+            )
+            .at(path),
+            errno => Error::from(errno).at(path),
+        }
+    })
+}
+
 fn run(
     provisioning: &Provisioning<'_>,
     output: &SingleOutput,
+    relabel: bool,
     session: &PrivateMounts,
     mut watch: Stopwatch<'_>,
 ) -> Result<CustomizeReport> {
@@ -131,7 +153,14 @@ fn run(
     let disk = provisioning.working_disk()?;
     watch.begin("attach, mount and enter");
     let mounted = provisioning.mount(session, &disk)?;
-    let passwords = match provisioning.run_tasks(&mounted, &mut watch) {
+    let done = provisioning.run_tasks(&mounted, &mut watch);
+    let done = done.and_then(|passwords| {
+        if relabel {
+            provision::relabel_at_boot(mounted.root())?;
+        }
+        Ok(passwords)
+    });
+    let passwords = match done {
         Ok(passwords) => passwords,
         Err(error) => return after(Err(error), mounted.close()),
     };

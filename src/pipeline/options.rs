@@ -111,6 +111,9 @@ pub struct CustomizeOptions {
     /// The format of the result; when not said, that of the suffix of
     /// `output`, else that of the image.
     pub format: Option<(Format, Option<Compression>)>,
+    /// Whether an image with SELinux relabels itself at its next boot: what
+    /// is changed from outside has no labels.
+    pub relabel: bool,
     /// Where the session works; on the filesystem of the result.
     pub work_dir: Option<PathBuf>,
     /// Which network the image's programs see.
@@ -127,6 +130,7 @@ impl CustomizeOptions {
             recipe,
             output: None,
             format: None,
+            relabel: true,
             work_dir: None,
             network: Network::Host,
             own_fat: false,

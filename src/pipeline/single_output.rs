@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::work_dir::WorkDir;
 use crate::artifact::Publisher;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::image::{self, Compression, Format, OpenOptions, WriteOptions};
 use crate::progress::Monitor;
 
@@ -49,8 +49,28 @@ impl SingleOutput {
             .during("writing the changed image")
             .at(&self.path)?;
         monitor.check()?;
+        if let Some(old) = &self.replaces {
+            refuse_changed(old, &self.path)?;
+        }
         publisher.publish().map(drop)
     }
+}
+
+/// Another's work on the image since we read it must not be lost.
+fn refuse_changed(old: &Metadata, path: &Path) -> Result<()> {
+    let now = fs::metadata(path).at(path)?;
+    let state = |found: &Metadata| {
+        let time = (found.mtime(), found.mtime_nsec());
+        (found.dev(), found.ino(), found.size(), time)
+    };
+    if state(&now) == state(old) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Busy,
+        "the image was changed by somebody else meanwhile; it is left as it is",
+    )
+    .at(path))
 }
 
 /// The directory of a file.

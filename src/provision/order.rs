@@ -120,8 +120,10 @@ mod tests {
         );
         let itself = format!("commands-from-file {file}\n");
         fs::write(file, itself).unwrap();
-        let mut recipe = Recipe::default();
-        recipe.steps = vec![Step::parse("commands-from-file", file).unwrap()];
+        let recipe = Recipe {
+            steps: vec![Step::parse("commands-from-file", file).unwrap()],
+            ..Recipe::default()
+        };
         let error = step_tasks(&recipe).unwrap_err();
         assert!(error.to_string().contains("too deep"), "{error}");
     }

@@ -5,12 +5,14 @@
 mod debian;
 mod file;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::support::{
-    Cli, Disk, Lab, names_in, run, sha256, tiny_qcow2, tiny_raw,
+    Cli, Disk, Lab, names_in, run, sha256, tiny_qcow2, tiny_raw, wait_for,
 };
 
 /// `customize` of `image`.
@@ -186,6 +188,31 @@ fn a_dry_run_prints_what_would_be_done_and_does_nothing() {
         assert!(!said.contains("hunter2"), "{said}");
     }
     assert_eq!(sha256(disk.path()), before);
+    lab.assert_nothing_left();
+}
+
+#[test]
+fn an_image_that_another_works_on_is_left_alone() {
+    let lab = Lab::new();
+    let disk = tiny(&lab);
+    let nap = ["--run-command", "sleep 3", "--touch", "/etc/first"];
+    let mut first = customize(&lab, disk.path()).args(nap).start();
+    let work = lab.join(".imagewright");
+    assert!(wait_for(Duration::from_secs(60), || work.exists()));
+    let touch = ["--touch", "/etc/second"];
+    let second = customize(&lab, disk.path()).args(touch).run();
+    assert_eq!(second.code(), 10, "{second:#?}");
+    assert!(first.wait().unwrap().success());
+    assert_eq!(disk.look("ls etc | grep -E 'first|second'", &[]), "first\n");
+    // Not one of ours.
+    let nap = ["--run-command", "sleep 3"];
+    let mut first = customize(&lab, disk.path()).args(nap).start();
+    assert!(wait_for(Duration::from_secs(60), || work.exists()));
+    let mut file = File::options().append(true).open(disk.path()).unwrap();
+    file.write_all(&[0; 512]).unwrap();
+    let changed = sha256(disk.path());
+    assert_eq!(first.wait().unwrap().code(), Some(10));
+    assert_eq!(sha256(disk.path()), changed);
     lab.assert_nothing_left();
 }
 

@@ -137,16 +137,8 @@ pub(super) fn chown(
     path: &GuestPath,
 ) -> Result<()> {
     let (uid, gid) = (accounts::uid(root, user)?, accounts::gid(root, group)?);
-    let path = path.as_path();
-    let before = owner_of(root, path)?;
-    root.chown(path, uid, gid)?;
-    // The kernel takes the set-id bits of a file away; chown(1) as root in a
-    // script of virt-customize does not get them back either, but a mode that
-    // changes by itself surprises.
-    match before.mode & 0o6000 {
-        0 => Ok(()),
-        _ => root.chmod(path, before.mode),
-    }
+    // As for chown(2) of anybody: the set-id bits of a file go.
+    root.chown(path.as_path(), uid, gid)
 }
 
 /// Empties every regular file below `path`, or `path` itself; symlinks are

@@ -55,7 +55,7 @@ fn files_are_written_moved_emptied_and_destroyed() {
 ./a/b/upload -rw-r--r-- 0:0 2
 ./a/dos -rw-r--r-- 0:0 6
 ./a/new -rw-r--r-- 0:2 2
-./a/one -rwsr-x--x 1:2 4
+./a/one -rwxr-x--x 1:2 4
 ./copy drwxr-xr-x 0:0 SIZE
 ./copy/b drwxr-xr-x 0:0 SIZE
 ./copy/one -rw-r--r-- 0:0 0

@@ -31,6 +31,15 @@ pub(crate) struct Change {
     /// Give the image's programs no network
     #[arg(long)]
     pub(crate) no_network: bool,
+    /// Do not have an image with SELinux relabel itself at its next boot
+    #[arg(long)]
+    pub(crate) no_selinux_relabel: bool,
+    /// The default; for scripts that say it
+    #[arg(long, hide = true, conflicts_with = "no_selinux_relabel")]
+    selinux_relabel: bool,
+    /// There is no log in the image; for scripts that say it
+    #[arg(long, hide = true)]
+    no_logfile: bool,
     /// Update the ESP by our own FAT code even if the kernel could
     #[arg(long, hide = true)]
     pub(crate) own_fat: bool,

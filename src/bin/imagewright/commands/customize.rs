@@ -77,6 +77,7 @@ fn options(
     options.output = args.output;
     options.format = args.format;
     options.work_dir.clone_from(&global.work_dir);
+    options.relabel = !args.no_selinux_relabel;
     options.own_fat = args.own_fat;
     if args.no_network {
         options.network = Network::None;
