@@ -8,12 +8,14 @@
 //! asked. Files that an image names open only through a [`Gate`].
 
 mod allocation;
+mod blocks;
 mod cache;
 mod codec;
 mod detect;
 mod field;
 mod format;
 mod gate;
+mod identity;
 mod info;
 mod mapped;
 mod open;
@@ -21,6 +23,8 @@ mod output;
 mod placed;
 mod qcow2;
 mod raw_writer;
+mod table;
+mod vdi;
 mod write;
 
 pub use detect::detect;

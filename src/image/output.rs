@@ -115,6 +115,11 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// Gives the file its length where its last bytes were left out.
+    pub(crate) fn extend_file(&self) -> Result<()> {
+        Ok(self.target.file.set_len(self.len)?)
+    }
+
     /// The result when all bytes went through in order.
     pub(crate) fn finish(self) -> Written {
         Written {

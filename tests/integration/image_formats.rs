@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The formats beside qcow2: what QEMU writes is read, what is written QEMU
+//! reads.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use imagewright::Monitor;
+use imagewright::image::{self, Format, WriteOptions};
+
+use crate::image_support::{
+    Files, assert_digest, assert_same, create, flatten, make_disk, open_as,
+    qemu_img, scribble, text,
+};
+
+/// A format, its name in QEMU, and what to create it with.
+type Case = (Format, &'static str, &'static [&'static str]);
+
+const CASES: &[Case] = &[(Format::Vdi, "vdi", &["static=off", "static=on"])];
+
+/// Sizes in bytes: whole units and not.
+const SIZES: [u64; 4] = [512, 1 << 20, 9_000_448, 40 << 20];
+
+#[test]
+fn reads_what_qemu_converts() {
+    for (format, name, options) in CASES {
+        for option in *options {
+            for (seed, size) in SIZES.into_iter().enumerate() {
+                let files = Files::new();
+                let (raw, path) = (files.path("a.raw"), files.path("a.image"));
+                make_disk(&raw, size, 20, seed as u64);
+                qemu_img(&[
+                    "convert",
+                    "-f",
+                    "raw",
+                    "-O",
+                    name,
+                    "-o",
+                    option,
+                    text(&raw),
+                    text(&path),
+                ]);
+                let flat = flatten(&path, name, &files);
+                assert_same(&open_as(&path, *format), &flat);
+                let detected = image::open(
+                    &path,
+                    &image::OpenOptions::new().gate(image::Gate::beside()),
+                );
+                assert_eq!(detected.unwrap().format(), *format);
+            }
+        }
+    }
+}
+
+#[test]
+fn reads_what_a_guest_writes() {
+    for (format, name, options) in CASES {
+        for option in *options {
+            for size in ["9000448", "41943040"] {
+                let files = Files::new();
+                let path = files.path("a.image");
+                qemu_img(&[
+                    "create",
+                    "-f",
+                    name,
+                    "-o",
+                    option,
+                    text(&path),
+                    size,
+                ]);
+                // streamOptimized is written once.
+                if option.contains("streamOptimized") {
+                    continue;
+                }
+                scribble(&path, name, 9_000_448, 5);
+                let flat = flatten(&path, name, &files);
+                assert_same(&open_as(&path, *format), &flat);
+            }
+        }
+    }
+}
+
+/// What is written: name, options, and QEMU's name.
+fn writers() -> Vec<(WriteOptions, &'static str)> {
+    vec![(WriteOptions::new(Format::Vdi), "vdi")]
+}
+
+fn write(raw: &Path, path: &Path, options: &WriteOptions) -> image::Written {
+    let source = open_as(raw, Format::Raw);
+    let target = create(path);
+    image::write(&source, &target, options, &Monitor::silent()).unwrap()
+}
+
+#[test]
+fn qemu_reads_what_is_written() {
+    for (options, name) in writers() {
+        for (seed, size) in [0, 1000].into_iter().chain(SIZES).enumerate() {
+            let files = Files::new();
+            let (raw, path) = (files.path("a.raw"), files.path("a.image"));
+            make_disk(&raw, size, size.min(40), seed as u64);
+            let written = write(&raw, &path, &options);
+            assert_digest(&path, &written);
+            if name != "vpc" && name != "raw" {
+                qemu_img(&["check", "-f", name, text(&path)]);
+            }
+            qemu_img(&[
+                "compare",
+                "-f",
+                "raw",
+                "-F",
+                name,
+                text(&raw),
+                text(&path),
+            ]);
+            let flat = flatten(&path, name, &files);
+            let ours = image::open(&path, &image::OpenOptions::new()).unwrap();
+            assert_same(&ours, &flat);
+        }
+    }
+}
+
+#[test]
+fn the_same_content_gives_the_same_bytes() {
+    for (options, _) in writers() {
+        let files = Files::new();
+        let raw = files.path("a.raw");
+        make_disk(&raw, 9_000_448, 40, 6);
+        let digest = |workers| {
+            let options =
+                options.clone().workers(NonZeroUsize::new(workers).unwrap());
+            write(&raw, &files.path("a.image"), &options)
+                .sha256
+                .unwrap()
+        };
+        assert_eq!(digest(1), digest(5));
+    }
+}
