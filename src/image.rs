@@ -21,10 +21,12 @@ mod mapped;
 mod open;
 mod output;
 mod placed;
+mod qcow;
 mod qcow2;
 mod raw_writer;
 mod table;
 mod vdi;
+mod vhd;
 mod write;
 
 pub use detect::detect;
@@ -32,4 +34,6 @@ pub use format::Format;
 pub use gate::Gate;
 pub use info::{Backing, ExtentTotals, ImageInfo, SnapshotInfo};
 pub use open::{Image, OpenOptions, open, open_disk, open_file};
-pub use write::{Compression, Digest, WriteOptions, Writeback, Written, write};
+pub use write::{
+    Compression, Digest, Subformat, WriteOptions, Writeback, Written, write,
+};

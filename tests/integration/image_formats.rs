@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use imagewright::Monitor;
-use imagewright::image::{self, Format, WriteOptions};
+use imagewright::image::{self, Format, Subformat, WriteOptions};
 
 use crate::image_support::{
     Files, assert_digest, assert_same, create, flatten, make_disk, open_as,
@@ -16,7 +16,20 @@ use crate::image_support::{
 /// A format, its name in QEMU, and what to create it with.
 type Case = (Format, &'static str, &'static [&'static str]);
 
-const CASES: &[Case] = &[(Format::Vdi, "vdi", &["static=off", "static=on"])];
+const CASES: &[Case] = &[
+    (Format::Vdi, "vdi", &["static=off", "static=on"]),
+    (Format::Qcow, "qcow", &["encryption=off"]),
+    (
+        Format::Vhd,
+        "vpc",
+        &[
+            "subformat=fixed",
+            "subformat=dynamic",
+            "subformat=fixed,force_size=on",
+            "subformat=dynamic,force_size=on",
+        ],
+    ),
+];
 
 /// Sizes in bytes: whole units and not.
 const SIZES: [u64; 4] = [512, 1 << 20, 9_000_448, 40 << 20];
@@ -82,7 +95,12 @@ fn reads_what_a_guest_writes() {
 
 /// What is written: name, options, and QEMU's name.
 fn writers() -> Vec<(WriteOptions, &'static str)> {
-    vec![(WriteOptions::new(Format::Vdi), "vdi")]
+    let vhd = || WriteOptions::new(Format::Vhd);
+    vec![
+        (WriteOptions::new(Format::Vdi), "vdi"),
+        (vhd().subformat(Subformat::Dynamic), "vpc"),
+        (vhd().subformat(Subformat::Fixed), "vpc"),
+    ]
 }
 
 fn write(raw: &Path, path: &Path, options: &WriteOptions) -> image::Written {
@@ -134,4 +152,33 @@ fn the_same_content_gives_the_same_bytes() {
         };
         assert_eq!(digest(1), digest(5));
     }
+}
+
+#[test]
+fn reads_compressed_qcow() {
+    let files = Files::new();
+    let (raw, path) = (files.path("a.raw"), files.path("a.qcow"));
+    make_disk(&raw, 9_000_448, 40, 7);
+    // qemu-img 10 writes all of it and then exits with 1, saying nothing.
+    let _ = std::process::Command::new("qemu-img")
+        .args(["convert", "-f", "raw", "-O", "qcow", "-c"])
+        .args([&raw, &path])
+        .status()
+        .unwrap();
+    qemu_img(&["compare", text(&raw), text(&path)]);
+    assert_same(&open_as(&path, Format::Qcow), &raw);
+    let top = files.path("top.qcow");
+    qemu_img(&[
+        "create",
+        "-f",
+        "qcow",
+        "-b",
+        "a.qcow",
+        "-F",
+        "qcow",
+        text(&top),
+    ]);
+    scribble(&top, "qcow", 9_000_448, 8);
+    let flat = flatten(&top, "qcow", &files);
+    assert_same(&open_as(&top, Format::Qcow), &flat);
 }
