@@ -27,6 +27,7 @@ mod raw_writer;
 mod table;
 mod vdi;
 mod vhd;
+mod vmdk;
 mod write;
 
 pub use detect::detect;

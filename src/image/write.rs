@@ -14,7 +14,7 @@ use crate::error::{Context, Error, Result};
 use crate::image::Format;
 use crate::image::output::Output;
 use crate::image::qcow2::{packed_writer, plain_writer};
-use crate::image::{raw_writer, vdi, vhd};
+use crate::image::{raw_writer, vdi, vhd, vmdk};
 use crate::progress::Monitor;
 
 /// How an image's clusters are packed.
@@ -245,6 +245,14 @@ impl WriteOptions {
 }
 
 impl WriteOptions {
+    /// The error of a compression the format does not have.
+    pub(crate) fn no_compression(&self) -> Error {
+        Error::invalid(format!(
+            "{} images have no compression {}",
+            self.format, self.compression
+        ))
+    }
+
     /// The error of a variant that is another format's.
     pub(crate) fn no_subformat(&self, subformat: Subformat) -> Error {
         let format = self.format;
@@ -307,24 +315,18 @@ pub fn write(
         (Format::Qcow2, _) => {
             packed_writer::write(source, output, options, monitor)
         }
-        (Format::Raw, _) => Err(no_compression(options)),
+        (Format::Raw, _) => Err(options.no_compression()),
         (Format::Vdi, Compression::None) => {
             vdi::write(source, output, options, monitor)
         }
+        (Format::Vmdk, _) => vmdk::write(source, output, options, monitor),
         (Format::Vhd, Compression::None) => {
             vhd::write(source, output, options, monitor)
         }
-        (Format::Vdi | Format::Vhd, _) => Err(no_compression(options)),
+        (Format::Vdi | Format::Vhd, _) => Err(options.no_compression()),
         _ => Err(Error::unsupported(format!(
             "{format} images are not written yet"
         ))),
     };
     written.during(format!("writing the {format} image"))
-}
-
-fn no_compression(options: &WriteOptions) -> Error {
-    Error::invalid(format!(
-        "{} images have no compression {}",
-        options.format, options.compression
-    ))
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use imagewright::Monitor;
-use imagewright::image::{self, Format, Subformat, WriteOptions};
+use imagewright::image::{self, Compression, Format, Subformat, WriteOptions};
 
 use crate::image_support::{
     Files, assert_digest, assert_same, create, flatten, make_disk, open_as,
@@ -27,6 +27,18 @@ const CASES: &[Case] = &[
             "subformat=dynamic",
             "subformat=fixed,force_size=on",
             "subformat=dynamic,force_size=on",
+        ],
+    ),
+    (
+        Format::Vmdk,
+        "vmdk",
+        &[
+            "subformat=monolithicSparse",
+            "subformat=monolithicFlat",
+            "subformat=twoGbMaxExtentSparse",
+            "subformat=twoGbMaxExtentFlat",
+            "subformat=streamOptimized",
+            "subformat=monolithicSparse,zeroed_grain=on",
         ],
     ),
 ];
@@ -96,10 +108,14 @@ fn reads_what_a_guest_writes() {
 /// What is written: name, options, and QEMU's name.
 fn writers() -> Vec<(WriteOptions, &'static str)> {
     let vhd = || WriteOptions::new(Format::Vhd);
+    let vmdk = || WriteOptions::new(Format::Vmdk);
     vec![
         (WriteOptions::new(Format::Vdi), "vdi"),
         (vhd().subformat(Subformat::Dynamic), "vpc"),
         (vhd().subformat(Subformat::Fixed), "vpc"),
+        (vmdk().subformat(Subformat::StreamOptimized), "vmdk"),
+        (vmdk().compression(Compression::Zlib(9)), "vmdk"),
+        (vmdk().subformat(Subformat::MonolithicSparse), "vmdk"),
     ]
 }
 
