@@ -27,6 +27,7 @@ mod raw_writer;
 mod table;
 mod vdi;
 mod vhd;
+mod vhdx;
 mod vmdk;
 mod write;
 

@@ -91,10 +91,6 @@ impl Table {
     pub(crate) fn be_u64(&self, index: u64) -> Result<u64> {
         self.bytes(index).map(u64::from_be_bytes)
     }
-
-    pub(crate) fn byte(&self, index: u64) -> Result<u8> {
-        self.bytes(index).map(u8::from_le_bytes)
-    }
 }
 
 /// Reads `len` bytes, which the caller has bounded.

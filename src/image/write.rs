@@ -14,7 +14,7 @@ use crate::error::{Context, Error, Result};
 use crate::image::Format;
 use crate::image::output::Output;
 use crate::image::qcow2::{packed_writer, plain_writer};
-use crate::image::{raw_writer, vdi, vhd, vmdk};
+use crate::image::{raw_writer, vdi, vhd, vhdx, vmdk};
 use crate::progress::Monitor;
 
 /// How an image's clusters are packed.
@@ -323,7 +323,12 @@ pub fn write(
         (Format::Vhd, Compression::None) => {
             vhd::write(source, output, options, monitor)
         }
-        (Format::Vdi | Format::Vhd, _) => Err(options.no_compression()),
+        (Format::Vhdx, Compression::None) => {
+            vhdx::write(source, output, options, monitor)
+        }
+        (Format::Vdi | Format::Vhd | Format::Vhdx, _) => {
+            Err(options.no_compression())
+        }
         _ => Err(Error::unsupported(format!(
             "{format} images are not written yet"
         ))),

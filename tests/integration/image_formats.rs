@@ -30,6 +30,16 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        Format::Vhdx,
+        "vhdx",
+        &[
+            "subformat=dynamic",
+            "subformat=fixed",
+            "subformat=dynamic,block_size=2M",
+            "subformat=dynamic,block_state_zero=off",
+        ],
+    ),
+    (
         Format::Vmdk,
         "vmdk",
         &[
@@ -113,6 +123,11 @@ fn writers() -> Vec<(WriteOptions, &'static str)> {
         (WriteOptions::new(Format::Vdi), "vdi"),
         (vhd().subformat(Subformat::Dynamic), "vpc"),
         (vhd().subformat(Subformat::Fixed), "vpc"),
+        (WriteOptions::new(Format::Vhdx), "vhdx"),
+        (
+            WriteOptions::new(Format::Vhdx).cluster_size(8 << 20),
+            "vhdx",
+        ),
         (vmdk().subformat(Subformat::StreamOptimized), "vmdk"),
         (vmdk().compression(Compression::Zlib(9)), "vmdk"),
         (vmdk().subformat(Subformat::MonolithicSparse), "vmdk"),

@@ -66,9 +66,7 @@ impl Descriptor {
             }
             if let Some((key, value)) = key_value(line) {
                 match key.to_ascii_lowercase().as_str() {
-                    "createtype" => {
-                        value.clone_into(&mut descriptor.create_type)
-                    }
+                    "createtype" => descriptor.create_type = value.to_owned(),
                     "parentcid" => has_parent = value != NO_PARENT,
                     "parentfilenamehint" => {
                         parent_name = Some(value.to_owned());

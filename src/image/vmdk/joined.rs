@@ -13,9 +13,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// Disks one after the other; a part without disk is zero.
 pub(super) struct Joined {
     /// Start, length and disk of each part, in order, without gaps.
-    parts: Vec<(u64, u64, Option<Arc<dyn BlockRead>>)>,
+    parts: Vec<(u64, u64, Part)>,
     size: u64,
 }
+
+/// `None`: zeroes.
+type Part = Option<Arc<dyn BlockRead>>;
 
 impl fmt::Debug for Joined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,11 +40,7 @@ impl Joined {
     }
 
     /// Adds `len` bytes: those of `disk`, or zeroes.
-    pub(super) fn push(
-        &mut self,
-        len: u64,
-        disk: Option<Arc<dyn BlockRead>>,
-    ) -> Result<()> {
+    pub(super) fn push(&mut self, len: u64, disk: Part) -> Result<()> {
         if disk.as_ref().is_some_and(|disk| disk.size() < len) {
             return Err(Error::corrupt(format!(
                 "an extent is shorter than the {len} bytes it should have"
@@ -59,15 +58,12 @@ impl Joined {
     }
 
     /// The part that has `offset`, the place in it, and what is left of it.
-    fn part(
-        &self,
-        offset: u64,
-    ) -> Result<(Option<&Arc<dyn BlockRead>>, u64, u64)> {
+    fn part(&self, offset: u64) -> Result<(&Part, u64, u64)> {
         let index = self.parts.partition_point(|part| part.0 <= offset);
         let part = index.checked_sub(1).and_then(|at| self.parts.get(at));
         match part {
             Some((start, len, disk)) if offset - start < *len => {
-                Ok((disk.as_ref(), offset - start, len - (offset - start)))
+                Ok((disk, offset - start, len - (offset - start)))
             }
             _ => Err(Error::new(
                 ErrorKind::Io,

@@ -27,15 +27,15 @@ type Disk = Arc<dyn BlockRead>;
 
 /// Opens a VMDK: a sparse extent with a descriptor in it, or a descriptor.
 pub(crate) fn open(
-    file: Disk,
+    file: &Disk,
     opener: &mut Opener<'_>,
 ) -> Result<(Disk, ImageInfo)> {
-    let start = read_vec(&file, 0, SECTOR.min(file.size()))?;
+    let start = read_vec(file, 0, SECTOR.min(file.size()))?;
     let mut info = ImageInfo::new(Format::Vmdk, 0, file.size());
     let disk = if start.starts_with(&MAGIC) {
-        open_sparse_image(&file, opener, &mut info)?
+        open_sparse_image(file, opener, &mut info)?
     } else {
-        open_descriptor(&file, opener, &mut info)?
+        open_descriptor(file, opener, &mut info)?
     };
     info.virtual_size = disk.size();
     Ok((disk, info))
