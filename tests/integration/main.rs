@@ -3,8 +3,10 @@
 //!
 //! A missing tool fails a test: run `fixtures/setup.sh`.
 
+mod image_corpus;
 mod image_formats;
 mod image_hostile;
 mod image_qcow2;
 mod image_support;
+mod image_vhdx;
 mod image_write;
