@@ -4,6 +4,7 @@
 //! the digest in order.
 
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 
 use crate::block::{BlockRead, Pipeline, Pool, for_each_run, to_u64, to_usize};
 use crate::error::Result;
@@ -45,6 +46,11 @@ impl<'a> Units<'a> {
         self.unit + self.prefix.len()
     }
 
+    /// Whether a unit is so large that it may have holes worth keeping.
+    fn is_sparse(&self) -> bool {
+        self.unit > SPARSE_GAP
+    }
+
     /// Bytes of the file for the largest window.
     fn window_len(&self) -> usize {
         to_usize(self.allocation.window_len()) / self.unit * self.stride()
@@ -63,7 +69,14 @@ pub(crate) fn append_units(
     let target = output.target();
     let hashed = output.is_hashed();
     let stride = to_u64(units.stride());
-    let counter = monitor.bytes(units.allocation.len() * stride);
+    let len = units.allocation.len() * stride;
+    let counter = monitor.bytes(len);
+    if !units.is_sparse() {
+        output.reserve(len)?;
+    }
+    // Filesystems let one write to a file at a time: those who wait here
+    // sleep, inside the kernel they would spin.
+    let turn = Mutex::new(());
     let pool = Pool::new(units.window_len());
     Pipeline::new(workers).run(
         units.allocation.windows().iter().map(Ok),
@@ -73,7 +86,13 @@ pub(crate) fn append_units(
             let mut buffer = pool.take();
             let len = gather(source, marked, units, &mut buffer)?;
             let offset = start + marked.rank * stride;
-            write_sparse(target, offset, &buffer[..len])?;
+            let bytes = &buffer[..len];
+            let held = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            match units.is_sparse() {
+                true => write_sparse(target, offset, bytes)?,
+                false => target.write_at(offset, bytes)?,
+            }
+            drop(held);
             if hashed {
                 return Ok((Some(buffer), len));
             }

@@ -45,7 +45,8 @@ pub(super) fn write(
 ) -> Result<Written> {
     let level = match options.compression {
         Compression::Zlib(level) => level,
-        _ => Compression::ZLIB_LEVEL,
+        // QEMU's files here have the full window: level 3 would be larger.
+        _ => 5,
     };
     let mut stream = Stream::begin(source.size(), output)?;
     let unit = source.preferred_unit().max(to_u64(GRAIN_LEN));
