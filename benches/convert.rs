@@ -101,7 +101,7 @@ const ROWS: &[Row] = &[
         "raw to VMDK streamOptimized",
         Source::Raw,
         &["-O", "vmdk", "-o", "subformat=streamOptimized"],
-        ("vmdk", "zlib"),
+        ("vmdk", "none"),
         5.0,
     ),
     row(

@@ -11,6 +11,7 @@ mod allocation;
 mod blocks;
 mod cache;
 mod codec;
+mod compact;
 mod detect;
 mod field;
 mod format;
@@ -24,6 +25,7 @@ mod placed;
 mod qcow;
 mod qcow2;
 mod raw_writer;
+mod replace;
 mod table;
 mod vdi;
 mod vhd;
@@ -31,11 +33,13 @@ mod vhdx;
 mod vmdk;
 mod write;
 
+pub use compact::{Compacted, compact};
 pub use detect::detect;
 pub use format::Format;
 pub use gate::Gate;
 pub use info::{Backing, ExtentTotals, ImageInfo, SnapshotInfo};
 pub use open::{Image, OpenOptions, open, open_disk, open_file};
+pub use replace::{punch_zeroes, replace, require_unused};
 pub use write::{
     Compression, Digest, Subformat, WriteOptions, Writeback, Written, write,
 };

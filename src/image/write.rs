@@ -32,7 +32,7 @@ pub enum Compression {
 impl Compression {
     /// The zlib level when none is said: files are a little smaller than
     /// those of QEMU, whose level 6 has a window of 4 KiB only.
-    pub const ZLIB_LEVEL: i32 = 3;
+    pub const ZLIB_LEVEL: i32 = 2;
     /// The zstd level when none is said: QEMU's.
     pub const ZSTD_LEVEL: i32 = 3;
 }

@@ -3,6 +3,7 @@
 //!
 //! A missing tool fails a test: run `fixtures/setup.sh`.
 
+mod image_compact;
 mod image_corpus;
 mod image_formats;
 mod image_hostile;

@@ -45,7 +45,7 @@ pub(super) fn write(
 ) -> Result<Written> {
     let level = match options.compression {
         Compression::Zlib(level) => level,
-        // QEMU's files here have the full window: level 3 would be larger.
+        // QEMU's files here have the full window: level 2 would be larger.
         _ => 5,
     };
     let mut stream = Stream::begin(source.size(), output)?;
