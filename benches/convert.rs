@@ -97,6 +97,20 @@ const ROWS: &[Row] = &[
         ("qcow2", "zstd"),
         1.8,
     ),
+    row(
+        "raw to VMDK streamOptimized",
+        Source::Raw,
+        &["-O", "vmdk", "-o", "subformat=streamOptimized"],
+        ("vmdk", "none"),
+        5.0,
+    ),
+    row(
+        "raw to VHDX",
+        Source::Raw,
+        &["-O", "vhdx"],
+        ("vhdx", "none"),
+        1.5,
+    ),
 ];
 
 impl Source {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use crate::block::{BlockRead, Extent, FileDisk, ReadAt, Stored};
 use crate::error::{Context, Error, Result};
-use crate::image::{Format, Gate, ImageInfo, detect, qcow2};
+use crate::image::{
+    Format, Gate, ImageInfo, detect, qcow, qcow2, vdi, vhd, vhdx, vmdk,
+};
 
 /// Images in a chain of backing files, at most; QEMU has no limit of its
 /// own, and nobody needs as many.
@@ -218,6 +220,11 @@ impl<'a> Opener<'a> {
                 (disk, info)
             }
             Format::Qcow2 => qcow2::open(disk, self)?,
+            Format::Qcow => qcow::open(disk, self)?,
+            Format::Vdi => vdi::open(disk)?,
+            Format::Vhd => vhd::open(disk, self)?,
+            Format::Vhdx => vhdx::open(disk, self)?,
+            Format::Vmdk => vmdk::open(&disk, self)?,
             other => {
                 return Err(Error::unsupported(format!(
                     "{other} images are not read yet"

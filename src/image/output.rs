@@ -115,6 +115,20 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// Takes room for the next bytes, all of which will be written: cheaper
+    /// than piece by piece, and a full filesystem says so at once.
+    pub(crate) fn reserve(&self, len: u64) -> Result<()> {
+        if len > 0 {
+            sys::reserve(self.target.file, self.len, len)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the file its length where its last bytes were left out.
+    pub(crate) fn extend_file(&self) -> Result<()> {
+        Ok(self.target.file.set_len(self.len)?)
+    }
+
     /// The result when all bytes went through in order.
     pub(crate) fn finish(self) -> Written {
         Written {
