@@ -5,5 +5,8 @@
 //! `cargo nextest run --features _privileged --test privileged`.
 
 mod boot;
+mod concurrent;
+mod failures;
 mod kill;
+mod provision;
 mod support;
