@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::SFlag;
 
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result, after};
 use crate::sys::block_device::{add_partition, delete_partition, mismatch};
 use crate::sys::loop_device::{LoopDevice, make_node};
 use crate::sys::namespace::PrivateMounts;
@@ -168,12 +168,7 @@ impl AttachedDisk {
     /// `Cleanup` when something still uses it.
     pub fn close(mut self) -> Result<()> {
         let removed = self.remove_partitions();
-        let detached = self.device.close();
-        match (removed, detached) {
-            (Ok(()), result) => result,
-            (Err(error), Ok(())) => Err(error),
-            (Err(error), Err(second)) => Err(error.with_cleanup(second)),
-        }
+        after(removed, self.device.close())
     }
 
     fn remove_partitions(&mut self) -> Result<()> {

@@ -10,8 +10,10 @@
 
 mod command;
 mod devices;
+mod lines;
 mod machine_id;
 mod policy;
+mod relay;
 mod resolv_conf;
 mod terminal;
 

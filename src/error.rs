@@ -353,6 +353,16 @@ impl From<nix::Error> for Error {
     }
 }
 
+/// The result of `work` that was followed by a clean-up: the first failure,
+/// which keeps the second.
+pub(crate) fn after<T>(work: Result<T>, cleanup: Result<()>) -> Result<T> {
+    match (work, cleanup) {
+        (work, Ok(())) => work,
+        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Err(second)) => Err(error.with_cleanup(second)),
+    }
+}
+
 /// Adds context to a failed result.
 pub(crate) trait Context<T> {
     /// See [`Error::during`].

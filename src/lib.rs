@@ -4,14 +4,21 @@
 // In the order of the flow: a module imports only from those above it.
 pub mod error;
 pub mod progress;
+mod sys;
 
 pub mod recipe;
+pub mod source;
 
 pub mod block;
 pub mod image;
 
-mod sys;
+pub mod partition;
 
+pub mod filesystem;
+
+pub mod discover;
+
+// The privilege line: everything above passes its tests as nobody.
 pub mod attach;
 pub mod mount;
 
@@ -20,6 +27,12 @@ pub mod chroot;
 pub mod provision;
 
 pub mod finalise;
+
+pub mod describe;
+
+pub mod artifact;
+
+pub mod pipeline;
 
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};

@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 //! The filesystems of an image, mounted where nobody else sees them.
 
+mod devices;
 mod esp;
 mod guest_root;
 mod pattern;
 mod stack;
 mod tree;
 
+pub(crate) use devices::{DeviceDirectory, PSEUDO_DEVICES};
 pub(crate) use guest_root::descriptor_path;
 pub use guest_root::{FileOwner, GuestRoot};
 pub(crate) use stack::{MountCall, MountStack};

@@ -16,7 +16,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::chroot::GuestEnvironment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Monitor;
 use crate::recipe::{
     FileEntry, Hold, PackageName, PackageSpec, Recipe, Repository, Step,
@@ -44,6 +44,20 @@ pub enum Task {
     Step(Step),
     /// Keep versions from here on. Last: steps may install packages, too.
     Hold(Hold),
+}
+
+impl Task {
+    /// Whether it asks the image's package manager for something.
+    pub fn needs_package_manager(&self) -> bool {
+        match self {
+            Self::File(_) => false,
+            Self::Step(step) => matches!(
+                step,
+                Step::Install(_) | Step::Uninstall(_) | Step::Update
+            ),
+            _ => true,
+        }
+    }
 }
 
 impl fmt::Display for Task {
@@ -126,7 +140,7 @@ pub fn plan(recipe: &Recipe) -> Vec<Task> {
 pub fn run(
     task: &Task,
     environment: &GuestEnvironment,
-    packages: &dyn PackageManager,
+    packages: Option<&dyn PackageManager>,
     keys: &dyn KeySource,
     monitor: &Monitor,
 ) -> Result<()> {
@@ -134,20 +148,25 @@ pub fn run(
         environment,
         monitor,
     };
+    let packages = || {
+        packages.ok_or_else(|| {
+            Error::internal("a task without its package manager")
+        })
+    };
     match task {
         Task::AddRepository(repository) => {
             let key = match &repository.key {
                 Some(key) => Some(keys.load(key, monitor)?),
                 None => None,
             };
-            packages.add_repository(&guest, repository, key.as_deref())
+            packages()?.add_repository(&guest, repository, key.as_deref())
         }
-        Task::Refresh => packages.refresh(&guest),
-        Task::Upgrade => packages.upgrade(&guest),
-        Task::Install(specs) => packages.install(&guest, specs),
-        Task::Remove(names) => packages.remove(&guest, names),
+        Task::Refresh => packages()?.refresh(&guest),
+        Task::Upgrade => packages()?.upgrade(&guest),
+        Task::Install(specs) => packages()?.install(&guest, specs),
+        Task::Remove(names) => packages()?.remove(&guest, names),
         Task::File(entry) => files::write_entry(environment.root(), entry),
-        Task::Step(step) => steps::run(step, &guest, packages),
-        Task::Hold(hold) => packages.hold(&guest, hold),
+        Task::Step(step) => steps::run(step, &guest, &packages),
+        Task::Hold(hold) => packages()?.hold(&guest, hold),
     }
 }

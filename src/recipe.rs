@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize};
 pub use digest::Sha256;
 pub use file::{FileEntry, Mode, Principal};
 pub use package::{Hold, Key, PackageName, PackageSpec, Packages, Repository};
+pub(crate) use path::percent_decode;
 pub use path::{GuestPath, HostPath, Location};
 pub use section::{
     Artifact, Compression, Disk, Metadata, Proxy, Source, Sysprep,

@@ -10,6 +10,7 @@ pub(crate) mod capability;
 pub(crate) mod file;
 pub(crate) mod filesystem;
 pub(crate) mod guest;
+pub(crate) mod host_command;
 pub(crate) mod loop_device;
 pub(crate) mod namespace;
 pub(crate) mod terminal;

@@ -7,7 +7,9 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::sync::{Mutex, PoisonError};
 
 use crate::block::device::past_end;
-use crate::block::{BlockRead, Extent, ExtentKind, ReadAt, Stored, to_u64};
+use crate::block::{
+    BlockRead, Extent, ExtentKind, ReadAt, Stored, WriteAt, to_u64,
+};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::sys::file as sys;
 
@@ -113,6 +115,12 @@ impl ReadAt for FileDisk {
             }
             Error::from(error).offset(offset)
         })
+    }
+}
+
+impl WriteAt for FileDisk {
+    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<()> {
+        WriteAt::write_at(&self.file, offset, buf)
     }
 }
 

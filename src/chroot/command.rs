@@ -2,35 +2,29 @@
 #![forbid(unsafe_code)]
 //! One command in a dressed root.
 
-use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{IsTerminal, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::pipe2;
 
+use super::lines::Lines;
+use super::relay::{Relay, pump};
 use super::{CMDLINE, GuestEnvironment, Network, find_program, terminal};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::progress::{Event, Monitor};
+use crate::progress::Monitor;
 use crate::sys::guest::{Guest, GuestSpec, c_string, spawn};
 
 /// Where programs are looked for in the image.
 pub(super) const PATH: &str =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// How much of a failed command's last words goes into the error.
-const TAIL: usize = 4096;
-/// How often a running command is asked whether it was cancelled.
-const CANCEL_POLL_MS: u16 = 50;
-/// A line longer than this is passed on in pieces.
-const MAX_LINE: usize = 16 * 1024;
 /// Output that is asked for is a list or a version, not a data stream.
 const MAX_CAPTURE: usize = 64 * 1024 * 1024;
 
@@ -192,6 +186,33 @@ impl<'e> GuestCommand<'e> {
         guest.wait()
     }
 
+    /// Runs it with the caller's own standard input, output and error.
+    ///
+    /// The image never gets hold of a terminal among them: what it writes is
+    /// passed on, and instead of a terminal it reads nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, `Cancelled`.
+    pub fn connect(
+        self,
+        stdio: [BorrowedFd<'_>; 3],
+        monitor: &Monitor,
+    ) -> Result<ExitStatus> {
+        let [input, output, errors] = stdio;
+        let null = File::open("/dev/null")?;
+        let input = match input.is_terminal() {
+            true => null.as_fd(),
+            false => input,
+        };
+        let (output, errors) = (Relay::new(output)?, Relay::new(errors)?);
+        let guest =
+            self.spawn([input, output.guest_end(), errors.guest_end()], false)?;
+        Relay::run([output, errors], &guest, monitor)?;
+        let status = guest.wait()?;
+        monitor.check()?;
+        Ok(status)
+    }
+
     fn stdin_file(&self) -> Result<OwnedFd> {
         if self.stdin.is_empty() {
             return Ok(File::open("/dev/null")?.into());
@@ -267,90 +288,6 @@ impl std::fmt::Display for GuestCommand<'_> {
         }
         Ok(())
     }
-}
-
-/// Passes what the guest writes on, until it has ended.
-fn pump(
-    guest: &Guest,
-    pipe: &OwnedFd,
-    monitor: &Monitor,
-    mut take: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut pipe = File::from(pipe.try_clone()?);
-    loop {
-        if monitor.cancel_token().is_cancelled() {
-            guest.kill();
-        }
-        let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::from(CANCEL_POLL_MS)) {
-            Ok(0) | Err(nix::Error::EINTR) => continue,
-            Ok(_) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        match pipe.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(len) => take(buffer.get(..len).unwrap_or_default())?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Cuts a stream into lines and keeps its end.
-#[derive(Debug, Default)]
-struct Lines {
-    line: Vec<u8>,
-    tail: VecDeque<u8>,
-}
-
-impl Lines {
-    fn push(&mut self, bytes: &[u8], monitor: &Monitor) {
-        self.tail.extend(bytes);
-        let surplus = self.tail.len().saturating_sub(TAIL);
-        self.tail.drain(..surplus);
-        for byte in bytes {
-            match byte {
-                b'\n' | b'\r' => self.flush(monitor),
-                _ => self.line.push(*byte),
-            }
-            if self.line.len() >= MAX_LINE {
-                self.flush(monitor);
-            }
-        }
-    }
-
-    fn flush(&mut self, monitor: &Monitor) {
-        if !self.line.is_empty() {
-            let line = printable(&self.line);
-            monitor.event(&Event::Output(&line));
-            self.line.clear();
-        }
-    }
-
-    fn into_tail(self) -> String {
-        let bytes: Vec<u8> = self.tail.into();
-        let mut text = String::new();
-        for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
-            if !line.is_empty() {
-                let _ = writeln!(text, "{}", printable(line));
-            }
-        }
-        text
-    }
-}
-
-/// Text without the control characters by which an image could talk to the
-/// terminal of the person who reads it.
-fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .collect()
 }
 
 fn failed(line: &str, status: ExitStatus, tail: &str) -> Error {

@@ -9,17 +9,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, makedev, mknodat};
 
 use crate::attach::BlockNode;
 use crate::error::{Context, Result};
-use crate::mount::{FileOwner, GuestRoot};
-
-/// Major and minor numbers of `Documentation/admin-guide/devices.txt`.
-const PSEUDO: [(&str, u64, u64); 6] = [
-    ("null", 1, 3),
-    ("zero", 1, 5),
-    ("full", 1, 7),
-    ("random", 1, 8),
-    ("urandom", 1, 9),
-    ("tty", 5, 0),
-];
+use crate::mount::{FileOwner, GuestRoot, PSEUDO_DEVICES};
 
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
@@ -46,7 +36,7 @@ pub(super) fn populate(
     nodes: &[BlockNode],
     links: &[DeviceLink],
 ) -> Result<()> {
-    for (name, major, minor) in PSEUDO {
+    for (name, major, minor) in PSEUDO_DEVICES {
         make(root, name, SFlag::S_IFCHR, (major, minor), 0o666)?;
     }
     for node in nodes {

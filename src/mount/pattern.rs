@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 //! Shell patterns over the files of an image.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -158,11 +157,6 @@ fn class(pattern: &[u8], byte: u8) -> Option<(bool, &[u8])> {
     Some((inside != negated, rest))
 }
 
-/// Whether the last component of `path` matches `pattern`.
-pub(crate) fn name_matches(pattern: &str, name: &OsStr) -> bool {
-    matches(pattern.as_bytes(), name.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +181,7 @@ mod tests {
             ("passwd-", "passwd", false),
         ] {
             assert_eq!(
-                name_matches(pattern, OsStr::new(name)),
+                matches(pattern.as_bytes(), name.as_bytes()),
                 expected,
                 "{pattern} {name}"
             );

@@ -109,7 +109,7 @@ impl MountStack {
         target: &Path,
     ) -> Result<()> {
         let place = root.open_path(target)?;
-        self.mount_on(call, root, place, target)
+        self.mount_on(call, root, &place, target)
     }
 
     /// Mounts over the entry `target` itself, even when it is a symlink.
@@ -121,14 +121,14 @@ impl MountStack {
         target: &Path,
     ) -> Result<()> {
         let place = root.open_link(target)?;
-        self.mount_on(call, root, place, target)
+        self.mount_on(call, root, &place, target)
     }
 
     fn mount_on(
         &mut self,
         call: &MountCall<'_>,
         root: &GuestRoot,
-        place: OwnedFd,
+        place: &OwnedFd,
         shown: &Path,
     ) -> Result<()> {
         // The kernel's own view of the place: no symlink is left in it.
@@ -151,6 +151,17 @@ impl MountStack {
             shown: shown.to_owned(),
         });
         Ok(())
+    }
+
+    /// Changes the flags of what was mounted last.
+    pub(crate) fn remount_last(&self, call: &MountCall<'_>) -> Result<()> {
+        let last = self
+            .mounts
+            .last()
+            .ok_or_else(|| Error::internal("nothing is mounted"))?;
+        let path = last.path();
+        call.at(&path)
+            .map_err(|errno| failed(errno, call, &last.shown))
     }
 
     /// Unmounts everything, the last one first.
@@ -184,8 +195,12 @@ impl Drop for MountStack {
 }
 
 impl Mounted {
+    fn path(&self) -> PathBuf {
+        descriptor_path(self.parent.as_fd()).join(&self.name)
+    }
+
     fn unmount(&self) -> Result<()> {
-        let path = descriptor_path(self.parent.as_fd()).join(&self.name);
+        let path = self.path();
         for _ in 0..BUSY_TRIES {
             match umount2(&path, MntFlags::UMOUNT_NOFOLLOW) {
                 Ok(()) => return Ok(()),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::esp::EspCopy;
 use crate::attach::AttachedDisk;
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result, after};
 use crate::mount::{FileOwner, GuestRoot, MountCall, MountStack};
 use crate::sys::filesystem;
 use crate::sys::namespace::PrivateMounts;
@@ -182,19 +182,14 @@ impl MountTree {
     /// `Cleanup`.
     pub fn close(mut self) -> Result<()> {
         let written = match self.esp.take() {
-            Some(esp) => esp.check_in(&self.root).during("updating the ESP"),
+            Some(esp) => esp.check_in().during("updating the ESP"),
             None => Ok(()),
         };
         // They would keep the filesystems busy.
         self.trimmable.clear();
         let Self { stack, root, .. } = self;
         drop(root);
-        let closed = stack.close();
-        match (written, closed) {
-            (Ok(()), result) => result,
-            (Err(error), Ok(())) => Err(error),
-            (Err(error), Err(second)) => Err(error.with_cleanup(second)),
-        }
+        after(written, stack.close())
     }
 }
 

@@ -25,7 +25,6 @@ fn number(
     let name = match principal {
         Principal::Id(id) => return Ok(*id),
         Principal::Name(name) => name,
-        _ => return Err(Error::unsupported(format!("a {what} of this form"))),
     };
     let text = root.read_if_exists(database)?.unwrap_or_default();
     find(&String::from_utf8_lossy(&text), name).ok_or_else(|| {

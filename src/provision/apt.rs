@@ -111,11 +111,6 @@ impl PackageManager for Apt {
                     names.push(name);
                     arguments.push(package.to_string());
                 }
-                _ => {
-                    return Err(Error::unsupported(format!(
-                        "apt cannot install `{package}`"
-                    )));
-                }
             }
         }
         let installed = apt_get(guest)
@@ -160,7 +155,6 @@ impl PackageManager for Apt {
             }
             Hold::All => installed(guest, &[])?,
             Hold::Kubernetes => installed(guest, &KUBERNETES)?,
-            _ => return Err(Error::unsupported("apt cannot hold this")),
         };
         let mut selections = String::new();
         for name in &names {

@@ -16,10 +16,10 @@ use crate::mount::{FileOwner, GuestRoot, descriptor_path};
 use crate::recipe::{GuestPath, HostPath, Step};
 
 /// Does one step.
-pub(super) fn run(
+pub(super) fn run<'a>(
     step: &Step,
     guest: &Guest<'_>,
-    packages: &dyn PackageManager,
+    packages: &dyn Fn() -> Result<&'a dyn PackageManager>,
 ) -> Result<()> {
     let root = guest.root();
     match step {
@@ -36,7 +36,7 @@ pub(super) fn run(
             Ok(())
         }
         Step::Hostname(name) => hostname(root, name),
-        Step::Install(specs) => packages.install(guest, specs),
+        Step::Install(specs) => packages()?.install(guest, specs),
         Step::Link { target, links } => {
             links.iter().try_for_each(|link| root.symlink(target, link))
         }
@@ -53,14 +53,10 @@ pub(super) fn run(
         Step::Timezone(zone) => timezone(root, zone),
         Step::Touch(path) => touch(root, path.as_path()),
         Step::Truncate(path) => root.truncate(path.as_path()),
-        Step::Uninstall(names) => packages.remove(guest, names),
-        Step::Update => packages.upgrade(guest),
+        Step::Uninstall(names) => packages()?.remove(guest, names),
+        Step::Update => packages()?.upgrade(guest),
         Step::Upload { file, dest } => upload(root, file, dest),
         Step::Write { file, content } => write(root, file, content),
-        _ => Err(Error::unsupported(format!(
-            "the step `{}` cannot be run here",
-            step.name()
-        ))),
     }
     .during(format!("running the step `{}`", step.name()))
 }

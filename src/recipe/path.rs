@@ -199,7 +199,10 @@ impl FromStr for Location {
                 Ok(Self::Url(text.to_owned()))
             }
             "file" if rest.starts_with('/') => {
-                HostPath::new(&percent_decode(rest)?).map(Self::Path)
+                let path = percent_decode(rest).ok_or_else(|| {
+                    Error::invalid(format!("`{text}` has a bad % escape"))
+                })?;
+                HostPath::new(&path).map(Self::Path)
             }
             "file" => Err(Error::invalid(format!(
                 "`{text}`: a file URL has three slashes and an absolute path"
@@ -222,9 +225,9 @@ impl fmt::Display for Location {
 
 text_serde!(Location, "a path or URL");
 
-/// Undoes `%20` and the like.
-fn percent_decode(text: &str) -> Result<String> {
-    let wrong = || Error::invalid(format!("`{text}` has a bad % escape"));
+/// Undoes `%20` and the like; `None` when an escape is wrong or the result is
+/// not UTF-8.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -232,12 +235,12 @@ fn percent_decode(text: &str) -> Result<String> {
             bytes.push(byte);
             continue;
         }
-        let digits = [rest.next(), rest.next()].map(|d| d.unwrap_or(b'?'));
         let mut decoded = [0];
-        hex::decode_to_slice(digits, &mut decoded).map_err(|_| wrong())?;
+        let digits = [rest.next()?, rest.next()?];
+        hex::decode_to_slice(digits, &mut decoded).ok()?;
         bytes.extend(decoded);
     }
-    String::from_utf8(bytes).map_err(|_| wrong())
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

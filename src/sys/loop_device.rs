@@ -90,7 +90,8 @@ impl LoopDevice {
             match try_attach(&control, file, read_only, sector_size, dev)? {
                 Some(device) => return Ok(device),
                 None => {
-                    sleep(Duration::from_micros(u64::from(attempt % 16) * 100))
+                    let pause = u64::from(attempt % 16) * 100;
+                    sleep(Duration::from_micros(pause));
                 }
             }
         }

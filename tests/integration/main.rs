@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Tests of the library against independent tools.
+//! Tests against independent tools: qemu-img, sfdisk, blkid, gpg and others.
 //!
 //! A missing tool fails a test: run `fixtures/setup.sh`.
 
+mod discover;
+mod filesystem;
 mod image_compact;
 mod image_corpus;
 mod image_formats;
@@ -12,3 +14,8 @@ mod image_qcow2;
 mod image_support;
 mod image_vhdx;
 mod image_write;
+mod layering;
+mod partition;
+mod partition_support;
+mod recipe;
+mod source;

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# The developer's habits. Run as root: loop devices, mounts and namespaces
+# are what this project is about.
+
+SHELL := /bin/bash
+FIXTURES := $(abspath fixtures)
+export IMAGEWRIGHT_FIXTURES ?= /var/tmp/imagewright-fixtures
+
+.PHONY: demo test test-slow test-corpus check bench setup fixtures docs clean
+
+## A base image, and the main job on it.
+demo: root
+	$(FIXTURES)/setup.sh build image boot
+	$(FIXTURES)/base-image.sh
+	cargo build --release
+	$(FIXTURES)/demo.sh target/release/imagewright
+
+## Every test, the privileged ones included.
+test: root setup fixtures nextest
+	cargo nextest run --features _privileged --profile default
+	cargo test --doc --features _privileged
+
+## Soak: what takes too long for every change.
+test-slow: root setup fixtures nextest
+	cargo nextest run --features _privileged --profile slow \
+	    --run-ignored only
+
+## Tests over files that are not ours to commit: make test-corpus CORPUS=dir
+test-corpus:
+	@test -d "$(CORPUS)" || { echo "usage: make test-corpus CORPUS=dir" >&2; exit 2; }
+	IMAGEWRIGHT_CORPUS="$(abspath $(CORPUS))" \
+	    cargo test --features _corpus --test corpus
+
+## What must be clean before a commit.
+check: setup-build deny
+	cargo fmt --all --check
+	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --no-default-features --lib -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+	cargo deny --config .deny.toml check bans licenses sources
+
+## Phase times of the main job, and the copier against qemu-img.
+bench: root setup fixtures
+	cargo bench
+
+## Man page and shell completions, into target/assets.
+docs:
+	cargo run -q -- assets --output target/assets
+
+setup: setup-build
+	$(FIXTURES)/setup.sh image boot
+
+setup-build:
+	$(FIXTURES)/setup.sh build
+
+fixtures:
+	$(FIXTURES)/base-image.sh
+	$(FIXTURES)/tiny-root.sh
+
+root:
+	@test "$$(id -u)" = 0 || { echo "run it as root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
+
+nextest:
+	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+
+# Built once for all checkouts of this user: it takes some minutes.
+deny:
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+
+clean:
+	cargo clean
+
+.PHONY: root nextest deny setup-build

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Outputs: how they get their names, and what is said about them.
+
+mod manifest;
+mod publish;
+
+pub use manifest::{
+    ArtifactRecord, CleanedRecord, InputRecord, Manifest, PackageChanges,
+    PackageUpdate,
+};
+pub use publish::Publisher;

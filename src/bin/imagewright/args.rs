@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use imagewright::image::{Compression, Format};
+
+/// Makes a Kubernetes node image of a cloud image, offline.
+#[derive(Debug, Parser)]
+#[command(name = "imagewright", version, max_term_width = 80)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Print the result as one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print nothing but results and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more; twice for debugging
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// How progress is shown, on standard error
+    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto)]
+    pub(crate) progress: ProgressMode,
+    /// Where fetched images are kept
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Where a session works; beside the output unless said
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) work_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere
+    Auto,
+    /// Lines
+    Plain,
+    /// One JSON document a line
+    Json,
+    /// Nothing
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build node images from a cloud image, by a recipe
+    Build(Build),
+    /// Fetch and verify an image; print its path in the cache
+    Fetch(Fetch),
+    /// Enter the root of an image
+    Shell(Shell),
+    /// Tell what an image file is
+    Info(Info),
+    /// Write the man page and the shell completions
+    #[command(hide = true)]
+    Assets(Assets),
+}
+
+/// Which image, and what vouches for it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verification {
+    /// Expected SHA-256 of the image; no checksum file is looked for
+    #[arg(long, value_name = "HEX")]
+    pub(crate) sha256: Option<String>,
+    /// The checksum file, if it is not beside the image
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) checksums: Option<String>,
+    /// The checksum file's detached signature
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) signature: Option<String>,
+    /// OpenPGP keys; with them a valid signature is required
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring: Option<PathBuf>,
+    /// Take the image although nothing vouches for it
+    #[arg(long)]
+    pub(crate) insecure_no_checksum: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Opening {
+    /// The image's format; told by its magic unless said
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<Format>,
+    /// The partition with the root, if there are several
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) root: Option<u32>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Build {
+    /// The cloud image: a path or URL; else the recipe's source.image
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) disk_image: Option<String>,
+    /// What to make of it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// The directory the images appear in
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Output format, as FORMAT[+COMPRESSION]; may be repeated
+    #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
+    pub(crate) format: Vec<(Format, Option<Compression>)>,
+    /// Print the plan and do nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Give the image's programs no network
+    #[arg(long)]
+    pub(crate) no_network: bool,
+    /// Update the ESP by our own FAT code even if the kernel could
+    #[arg(long, hide = true)]
+    pub(crate) own_fat: bool,
+    #[command(flatten)]
+    pub(crate) verification: Verification,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fetch {
+    /// A path or URL
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) verification: Verification,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shell {
+    /// The image: a path or URL
+    pub(crate) image: String,
+    /// Mount everything read-only
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) read_only: bool,
+    /// Write the changed image there; without it changes are dropped
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Give the image's programs no network
+    #[arg(long)]
+    pub(crate) no_network: bool,
+    #[command(flatten)]
+    pub(crate) verification: Verification,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// The command; a login shell if there is none
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Info {
+    /// The image file
+    pub(crate) image: PathBuf,
+    /// Its format; told by its magic unless said
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Assets {
+    /// The directory to write to
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+/// `qcow2`, `qcow2+zstd`, `qcow2+zlib:9`.
+fn parse_format(
+    text: &str,
+) -> Result<(Format, Option<Compression>), imagewright::Error> {
+    match text.split_once('+') {
+        None => Ok((text.parse()?, None)),
+        Some((format, compression)) => {
+            Ok((format.parse()?, Some(compression.parse()?)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_80_columns() {
+        let mut command = Args::command();
+        command.build();
+        let mut pending = vec![command];
+        while let Some(mut command) = pending.pop() {
+            let help = command.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+            pending.extend(command.get_subcommands().cloned());
+        }
+    }
+}

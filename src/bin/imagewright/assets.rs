@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The man page and the completions, made of the command line itself.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::Shell;
+
+use crate::args::Args;
+
+/// Writes one man page for the command and each of its subcommands, and the
+/// completions of every shell.
+pub(crate) fn write(directory: &Path) -> anyhow::Result<()> {
+    let man = directory.join("man");
+    let completions = directory.join("completions");
+    for directory in [&man, &completions] {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("making {}", directory.display()))?;
+    }
+    let command = Args::command();
+    clap_mangen::generate_to(command.clone(), &man)
+        .context("writing the man pages")?;
+    for shell in Shell::value_variants() {
+        clap_complete::generate_to(
+            *shell,
+            &mut command.clone(),
+            "imagewright",
+            &completions,
+        )
+        .with_context(|| format!("writing completions for {shell}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One function a command: options for the library, then its result.
+
+mod build;
+mod fetch;
+mod info;
+mod shell;
+
+use std::process::ExitCode;
+
+use imagewright::Monitor;
+use imagewright::pipeline::InputOptions;
+use imagewright::recipe::Source;
+use imagewright::source::{FetchOptions, Reference};
+
+use crate::args::{Args, Command, Global, Opening, Verification};
+use crate::assets;
+
+/// Runs what was asked for.
+pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
+    let global = args.global;
+    match args.command {
+        Command::Build(args) => build::run(args, &global, monitor),
+        Command::Fetch(args) => fetch::run(args, &global, monitor),
+        Command::Shell(args) => shell::run(args, &global, monitor),
+        Command::Info(args) => info::run(&args, &global),
+        Command::Assets(args) => {
+            assets::write(&args.output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The image that the arguments name.
+fn input(
+    reference: &str,
+    verification: Verification,
+    opening: &Opening,
+    global: &Global,
+) -> anyhow::Result<InputOptions> {
+    let mut input = InputOptions::new(reference.parse()?);
+    input.format = opening.input_format;
+    input.root = opening.root;
+    input.fetch = fetch::options(FetchOptions::new(), verification, global)?;
+    Ok(input)
+}
+
+/// The image that the recipe names; arguments go before what it says.
+fn recipe_input(
+    source: &Source,
+    verification: Verification,
+    opening: &Opening,
+    global: &Global,
+) -> anyhow::Result<InputOptions> {
+    let mut input = InputOptions::new(Reference::try_from(&source.image)?);
+    input.format = opening.input_format;
+    input.root = opening.root;
+    let base = FetchOptions::from_recipe(source)?;
+    input.fetch = fetch::options(base, verification, global)?;
+    Ok(input)
+}

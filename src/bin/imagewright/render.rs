@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Results and errors for people and programs.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use imagewright::ErrorKind;
+use serde_json::json;
+
+/// Prints a result; a reader that went away is no failure.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result as JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Tells what failed and what to do; returns the exit code of its kind.
+pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
+    let known = error.downcast_ref::<imagewright::Error>();
+    let kind = known.map_or(ErrorKind::Internal, imagewright::Error::kind);
+    let advice = known.and_then(imagewright::Error::advice);
+    if json {
+        let document = json!({
+            "error": {
+                "kind": kind.name(),
+                "message": error.to_string(),
+                "path": known.and_then(imagewright::Error::path),
+                "offset": known.and_then(imagewright::Error::byte_offset),
+                "hint": advice,
+            }
+        });
+        let _ = print_json(&document);
+    }
+    let mut stderr = io::stderr().lock();
+    let message = match known {
+        Some(error) => error.to_string(),
+        None => format!("{error:#}"),
+    };
+    let _ = writeln!(stderr, "imagewright: {message}");
+    if let Some(advice) = advice {
+        let _ = writeln!(stderr, "  hint: {advice}");
+    }
+    ExitCode::from(kind.exit_code())
+}
+
+/// Bytes as people read them.
+pub(crate) fn bytes(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}

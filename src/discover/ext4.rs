@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads files of an ext2, ext3 or ext4 root without mounting it.
+//!
+//! A journal that waits for its replay is applied in memory; nothing is
+//! written.
+
+use std::sync::Arc;
+
+use ext4_view::{Ext4, Ext4Error, Ext4Read};
+
+use super::{Candidate, RootReader};
+use crate::block::{ReadAt, Slice};
+use crate::error::{Error, ErrorKind, Result};
+use crate::filesystem::{Superblock, forget_journal};
+use crate::partition::field::{u16_le, u32_le};
+
+/// Groups of blocks the reader keeps in memory: 16 TiB in the usual 128 MiB.
+const MAX_GROUPS: u64 = 1 << 17;
+const MIN_INODE_SIZE: u16 = 160;
+/// Bounds the work a hostile filesystem can cause; a root needs a few MiB, and
+/// its journal at most 1 GiB in theory.
+const MAX_BYTES: u64 = 256 << 20;
+const MAX_READS: u32 = 1 << 18;
+/// Where the superblock is.
+const SUPERBLOCK: u64 = 1024;
+
+/// Opens a candidate's root if it is an ext filesystem this reader can read;
+/// `None` if it has to be mounted to be looked into.
+///
+/// # Errors
+/// `Corrupt` when the filesystem is, or is larger than its partition; whatever
+/// [`ReadAt::read_at`] returns.
+pub fn open_ext4(
+    disk: &Arc<dyn ReadAt>,
+    candidate: &Candidate,
+) -> Result<Option<Box<dyn RootReader>>> {
+    if !candidate.filesystem.kind.is_ext() {
+        return Ok(None);
+    }
+    let open = || {
+        candidate.filesystem.check_fits(candidate.partition.len)?;
+        let slice = || candidate.partition.slice(disk.clone());
+        if is_beyond_reader(&candidate.filesystem, &slice()?)? {
+            return Ok(None);
+        }
+        let load = |replay| {
+            let reader = Reader {
+                partition: slice()?,
+                bytes: MAX_BYTES,
+                reads: MAX_READS,
+                replay,
+            };
+            Ok::<_, Error>(Ext4::load(Box::new(reader)))
+        };
+        // A journal of a kind the reader does not know is left aside, as a
+        // mount with `noload` does.
+        let fs = match load(true)? {
+            Err(Ext4Error::Incompatible(_)) => load(false)?,
+            other => other,
+        };
+        match fs {
+            Ok(fs) => Ok(Some(Ext4Root { fs })),
+            Err(Ext4Error::Incompatible(_)) => Ok(None),
+            Err(error) => Err(convert(error)),
+        }
+    };
+    let root = open().map_err(|e: Error| {
+        e.during(format!(
+            "opening the {} filesystem of {}",
+            candidate.filesystem.kind,
+            candidate.place()
+        ))
+    })?;
+    Ok(root.map(|root| Box::new(root) as Box<dyn RootReader>))
+}
+
+/// What `ext4-view` does not refuse as unsupported itself: more groups of
+/// blocks than should be kept in memory, and the inodes of 128 bytes of old
+/// filesystems, which it takes for damaged ones.
+fn is_beyond_reader(
+    filesystem: &Superblock,
+    partition: &dyn ReadAt,
+) -> Result<bool> {
+    let mut sb = [0; 1024];
+    partition.read_at(SUPERBLOCK, &mut sb)?;
+    let per_group = u64::from(u32_le(&sb, 0x20).max(1));
+    let block_size = u64::from(filesystem.block_size.unwrap_or(1024));
+    let groups = filesystem.size.unwrap_or(0) / block_size / per_group;
+    let inode_size = u16_le(&sb, 0x58);
+    Ok(groups > MAX_GROUPS || inode_size < MIN_INODE_SIZE)
+}
+
+struct Reader {
+    partition: Slice<Arc<dyn ReadAt>>,
+    bytes: u64,
+    reads: u32,
+    replay: bool,
+}
+
+impl Ext4Read for Reader {
+    fn read(
+        &mut self,
+        start_byte: u64,
+        dst: &mut [u8],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let len = u64::try_from(dst.len()).unwrap_or(u64::MAX);
+        match (self.bytes.checked_sub(len), self.reads.checked_sub(1)) {
+            (Some(bytes), Some(reads)) => {
+                self.bytes = bytes;
+                self.reads = reads;
+            }
+            _ => {
+                return Err(Box::new(Error::unsupported(
+                    "finding a file takes too many reads",
+                )));
+            }
+        }
+        self.partition.read_at(start_byte, dst)?;
+        if !self.replay && start_byte == SUPERBLOCK {
+            forget_journal(dst);
+        }
+        Ok(())
+    }
+}
+
+fn convert(error: Ext4Error) -> Error {
+    match error {
+        Ext4Error::Io(source) => match source.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(source) => Error::new(ErrorKind::Io, source.to_string()),
+        },
+        Ext4Error::Incompatible(_) | Ext4Error::Encrypted => {
+            Error::from_source(ErrorKind::Unsupported, error)
+        }
+        Ext4Error::Corrupt(_) => Error::from_source(ErrorKind::Corrupt, error)
+            .hint("run e2fsck on a copy of the image, or get it again"),
+        error => Error::from_source(ErrorKind::Internal, error),
+    }
+}
+
+/// Whether an error says that there is nothing at a path.
+fn is_absence(error: &Ext4Error) -> bool {
+    matches!(
+        error,
+        Ext4Error::NotFound
+            | Ext4Error::NotADirectory
+            | Ext4Error::IsADirectory
+            | Ext4Error::IsASpecialFile
+            | Ext4Error::TooManySymlinks
+            | Ext4Error::PathTooLong
+            | Ext4Error::MalformedPath
+    )
+}
+
+struct Ext4Root {
+    fs: Ext4,
+}
+
+impl Ext4Root {
+    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Ext4Error> {
+        let mut file = self.fs.open(path)?;
+        let mut head = Vec::new();
+        let mut piece = [0; 4096];
+        while head.len() < limit {
+            let wanted = limit.saturating_sub(head.len()).min(piece.len());
+            let read = file.read_bytes(&mut piece[..wanted])?;
+            if read == 0 {
+                break;
+            }
+            head.extend_from_slice(&piece[..read]);
+        }
+        Ok(head)
+    }
+}
+
+/// Absence as `None`, other errors with the path.
+fn present<T>(found: Result<T, Ext4Error>, path: &str) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => {
+            Err(convert(error).during(format!("reading {path} in the image")))
+        }
+    }
+}
+
+impl RootReader for Ext4Root {
+    fn read_head(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        present(self.head(path, limit), path)
+    }
+
+    fn is_dir(&self, path: &str) -> Result<bool> {
+        let metadata = present(self.fs.metadata(path), path)?;
+        Ok(metadata.is_some_and(|metadata| metadata.is_dir()))
+    }
+}

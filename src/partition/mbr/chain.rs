@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Logical partitions: extended boot records, each naming one partition
+//! (relative to the record) and the next record (relative to the container).
+
+use super::{Entry, Record, entry, read_record};
+use crate::block::ReadAt;
+use crate::error::{Error, Result};
+use crate::partition::Partition;
+use crate::partition::check::{self, Range};
+use crate::partition::kind::is_extended;
+
+/// Records followed; the kernel has minor numbers for 255 partitions.
+const MAX_RECORDS: u32 = 255;
+
+/// The logical partitions of a container, numbered from `first`.
+pub(super) fn read(
+    disk: &dyn ReadAt,
+    container: &Partition,
+    first: u32,
+    signature: u32,
+    sector_size: u32,
+) -> Result<Vec<Partition>> {
+    let mut partitions: Vec<Partition> = Vec::new();
+    let mut records = Vec::new();
+    let mut next = Some(container.start);
+    let mut number = first;
+    while let Some(at) = next {
+        if records.len() >= usize::try_from(MAX_RECORDS).unwrap_or(0) {
+            return Err(too_long(container));
+        }
+        let Some(record) = read_record(disk, at)? else {
+            // A container nobody has put anything in yet.
+            if at == container.start {
+                break;
+            }
+            return Err(Error::corrupt(
+                "the chain of logical partitions leads to a sector that is \
+                 no boot record",
+            )
+            .offset(at));
+        };
+        records.push(at);
+        for entry in data_entries(&record) {
+            let found = entry.partition(at, number, signature, sector_size);
+            let of = format!("its extended partition {}", container.number);
+            check::inside(&Range::from(&found), container.end(), &of)?;
+            partitions.push(found);
+            number = number.saturating_add(1);
+        }
+        next = next_record(&record, container, sector_size);
+        if let Some(next) = next {
+            follow(next, container, &records)?;
+        }
+    }
+    let mut ranges: Vec<_> = partitions.iter().map(Range::from).collect();
+    ranges.extend(records.iter().map(|at| Range {
+        name: format!("the extended boot record at byte {at}"),
+        start: *at,
+        end: at.saturating_add(512),
+    }));
+    check::disjoint(ranges)?;
+    Ok(partitions)
+}
+
+fn data_entries(record: &Record) -> impl Iterator<Item = Entry> {
+    entry::all(record)
+        .into_iter()
+        .filter(|e| e.is_used() && !is_extended(e.kind))
+}
+
+/// Where the next record is, in bytes.
+fn next_record(
+    record: &Record,
+    container: &Partition,
+    sector_size: u32,
+) -> Option<u64> {
+    let link = entry::all(record)
+        .into_iter()
+        .find(|e| e.is_used() && is_extended(e.kind))?;
+    let offset = u64::from(link.start).saturating_mul(u64::from(sector_size));
+    Some(container.start.saturating_add(offset))
+}
+
+/// A link has to stay in the container and lead to a new record.
+fn follow(next: u64, container: &Partition, seen: &[u64]) -> Result<()> {
+    if !(container.start..container.end()).contains(&next) {
+        return Err(Error::corrupt(format!(
+            "the chain of logical partitions leaves the extended partition {}",
+            container.number
+        ))
+        .offset(next));
+    }
+    if seen.contains(&next) {
+        return Err(Error::corrupt(
+            "the chain of logical partitions is a loop",
+        )
+        .offset(next));
+    }
+    Ok(())
+}
+
+fn too_long(container: &Partition) -> Error {
+    Error::unsupported(format!(
+        "the extended partition {} has more than {MAX_RECORDS} logical ones",
+        container.number
+    ))
+    .offset(container.start)
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The image a session begins with.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::artifact::InputRecord;
+use crate::block::ReadAt;
+use crate::discover::{DiscoverOptions, SystemLayout, discover};
+use crate::error::{Context, Result};
+use crate::image::{self, Format, Gate, Image, OpenOptions};
+use crate::progress::Monitor;
+use crate::provision::KeySource;
+use crate::recipe::Key;
+use crate::source::{FetchOptions, Reference, fetch};
+
+/// Which image, what vouches for it, and how it is opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InputOptions {
+    /// Where the image is.
+    pub reference: Reference,
+    /// How it is fetched and verified.
+    pub fetch: FetchOptions,
+    /// The format; detected when not said.
+    pub format: Option<Format>,
+    /// The root's partition, where there are several.
+    pub root: Option<u32>,
+}
+
+impl InputOptions {
+    /// The image at `reference`, verified by the checksum file beside it.
+    pub fn new(reference: Reference) -> Self {
+        Self {
+            reference,
+            fetch: FetchOptions::new(),
+            format: None,
+            root: None,
+        }
+    }
+}
+
+/// An image that was fetched, verified and opened.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// Where the file is.
+    pub(super) path: PathBuf,
+    /// What the manifest says of it.
+    pub(super) record: InputRecord,
+    /// The opened image.
+    pub(super) image: Image,
+    /// The system on it.
+    pub(super) layout: SystemLayout,
+}
+
+impl Input {
+    /// Fetches and verifies the image, opens it and discovers its system.
+    pub(super) fn fetch(
+        options: &InputOptions,
+        monitor: &Monitor,
+    ) -> Result<Self> {
+        let fetched = fetch(&options.reference, &options.fetch, monitor)?;
+        let path = fetched.path;
+        let open = OpenOptions::new()
+            .format(options.format)
+            .gate(Gate::beside());
+        let image = image::open(&path, &open)
+            .during("opening the image")
+            .at(&path)?;
+        let disk: Arc<dyn ReadAt> = Arc::new(image.clone());
+        let wanted = DiscoverOptions::default().root(options.root);
+        let layout = discover(&disk, &wanted).at(&path)?;
+        Ok(Self {
+            path,
+            record: InputRecord {
+                name: options.reference.file_name()?,
+                sha256: fetched.sha256.to_string(),
+                size: fetched.size,
+                verified_by: fetched.verified_by,
+            },
+            image,
+            layout,
+        })
+    }
+}
+
+/// Brings the keys that a recipe names.
+pub(super) struct Keys<'a> {
+    pub(super) options: &'a InputOptions,
+}
+
+impl KeySource for Keys<'_> {
+    fn load(&self, key: &Key, monitor: &Monitor) -> Result<Vec<u8>> {
+        let location = match key {
+            Key::Inline(armor) => return Ok(armor.clone().into_bytes()),
+            Key::At(location) => location,
+        };
+        // A key by https is as good as the server's certificate.
+        let mut options = FetchOptions::new().insecure_no_checksum(true);
+        options.cache_dir.clone_from(&self.options.fetch.cache_dir);
+        let reference = Reference::try_from(location)?;
+        let fetched = fetch(&reference, &options, monitor)
+            .during("fetching the key of a repository")?;
+        fs::read(&fetched.path).at(&fetched.path)
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A working disk that is attached, mounted and dressed.
+
+use std::fs::File;
+
+use crate::attach::{AttachOptions, AttachedDisk, PartitionRange};
+use crate::chroot::{
+    DeviceLink, EnvironmentOptions, GuestEnvironment, Network,
+};
+use crate::discover::{Role, SystemLayout};
+use crate::error::{Result, after};
+use crate::mount::{
+    DeviceDirectory, GuestRoot, MountEntry, MountOptions, MountTree,
+};
+use crate::partition::PartitionKind;
+use crate::sys::namespace::PrivateMounts;
+
+use super::grow::FilesystemGrowth;
+use super::plan::mount_entries;
+use super::work_dir::WorkDir;
+
+/// How a disk is mounted and entered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MountedOptions {
+    pub(super) read_only: bool,
+    pub(super) network: Network,
+    pub(super) own_fat: bool,
+    pub(super) grow: Option<FilesystemGrowth>,
+    pub(super) variables: Vec<(String, String)>,
+}
+
+/// Everything a session holds in the kernel.
+#[derive(Debug)]
+pub(super) struct MountedDisk {
+    // In the order in which they are undone.
+    environment: GuestEnvironment,
+    tree: MountTree,
+    disk: AttachedDisk,
+    devices: DeviceDirectory,
+}
+
+impl MountedDisk {
+    /// Attaches `file`, whose system is `layout`, and enters it.
+    pub(super) fn open(
+        session: &PrivateMounts,
+        file: &File,
+        layout: &SystemLayout,
+        work: &WorkDir,
+        options: &MountedOptions,
+    ) -> Result<Self> {
+        let devices = DeviceDirectory::cover(session)?;
+        let attach = AttachOptions {
+            read_only: options.read_only,
+            sector_size: layout.sector_size,
+        };
+        let disk = AttachedDisk::attach(
+            session,
+            file,
+            &partition_ranges(layout),
+            DeviceDirectory::path(),
+            &attach,
+        )?;
+        if let Some(grow) = options.grow {
+            grow.before_mount(&disk.node(layout.root)?.path)?;
+        }
+        let mount = MountOptions {
+            read_only: options.read_only,
+            own_fat: options.own_fat,
+        };
+        let entries: Vec<MountEntry> = mount_entries(layout);
+        let tree = MountTree::mount(
+            session,
+            &disk,
+            &entries,
+            &work.mount_point(),
+            &mount,
+        )?;
+        if let Some(grow) = options.grow {
+            grow.after_mount(&tree)?;
+        }
+        let environment = enter(session, &tree, &disk, layout, options)?;
+        Ok(Self {
+            environment,
+            tree,
+            disk,
+            devices,
+        })
+    }
+
+    /// Where commands run.
+    pub(super) fn environment(&self) -> &GuestEnvironment {
+        &self.environment
+    }
+
+    /// The files of the image.
+    pub(super) fn root(&self) -> &GuestRoot {
+        self.tree.root()
+    }
+
+    /// Undresses the root, so that what follows sees the image as shipped.
+    pub(super) fn leave(self) -> Result<LeftDisk> {
+        let left = self.environment.close();
+        let disk = LeftDisk {
+            tree: self.tree,
+            disk: self.disk,
+            devices: self.devices,
+        };
+        match left {
+            Ok(()) => Ok(disk),
+            Err(error) => after(Err(error), disk.close()),
+        }
+    }
+
+    /// Undoes everything.
+    pub(super) fn close(self) -> Result<()> {
+        self.leave()?.close()
+    }
+}
+
+/// A disk that is still mounted, but no longer dressed.
+#[derive(Debug)]
+pub(super) struct LeftDisk {
+    tree: MountTree,
+    disk: AttachedDisk,
+    devices: DeviceDirectory,
+}
+
+impl LeftDisk {
+    pub(super) fn root(&self) -> &GuestRoot {
+        self.tree.root()
+    }
+
+    /// Discards free space; returns how many bytes.
+    pub(super) fn trim(&self) -> Result<u64> {
+        self.tree.trim()
+    }
+
+    /// Unmounts and detaches.
+    pub(super) fn close(self) -> Result<()> {
+        let closed = after(self.tree.close(), self.disk.close());
+        after(closed, self.devices.close())
+    }
+}
+
+fn enter(
+    session: &PrivateMounts,
+    tree: &MountTree,
+    disk: &AttachedDisk,
+    layout: &SystemLayout,
+    options: &MountedOptions,
+) -> Result<GuestEnvironment> {
+    let enter = EnvironmentOptions {
+        read_only: options.read_only,
+        network: options.network,
+        kernel_command_line: kernel_command_line(tree.root(), layout)?,
+        nodes: disk.nodes().to_vec(),
+        links: device_links(layout, disk),
+        variables: options.variables.clone(),
+    };
+    GuestEnvironment::enter(session, tree.directory(), &enter)
+}
+
+/// What the image boots with, as far as its files say.
+fn kernel_command_line(
+    root: &GuestRoot,
+    layout: &SystemLayout,
+) -> Result<String> {
+    if let Some(line) = root.read_if_exists("/etc/kernel/cmdline")? {
+        let line = String::from_utf8_lossy(&line);
+        let line = line.lines().next().unwrap_or_default().trim();
+        if !line.is_empty() {
+            return Ok(line.to_owned());
+        }
+    }
+    let filesystem = layout.partition(layout.root)?.filesystem.as_ref();
+    let uuid = filesystem.and_then(|filesystem| filesystem.uuid.as_deref());
+    Ok(match uuid {
+        Some(uuid) => format!("root=UUID={uuid} ro"),
+        None => "ro".to_owned(),
+    })
+}
+
+fn partition_ranges(layout: &SystemLayout) -> Vec<PartitionRange> {
+    layout
+        .partitions
+        .iter()
+        .filter(|entry| {
+            let container = entry.role == Some(Role::Extended)
+                || entry.partition.kind == PartitionKind::Extended;
+            entry.partition.number != 0 && !container
+        })
+        .map(|entry| PartitionRange {
+            number: entry.partition.number,
+            start: entry.partition.start,
+            len: entry.partition.len,
+        })
+        .collect()
+}
+
+/// The links udev would make, by which bootloaders find the root.
+fn device_links(layout: &SystemLayout, disk: &AttachedDisk) -> Vec<DeviceLink> {
+    let mut links = Vec::new();
+    for entry in &layout.partitions {
+        let Ok(node) = disk.node(entry.partition.number) else {
+            continue;
+        };
+        let filesystem = entry.filesystem.as_ref();
+        let names = [
+            ("by-partuuid", Some(entry.partition.uuid.as_str())),
+            ("by-partlabel", Some(entry.partition.name.as_str())),
+            ("by-uuid", filesystem.and_then(|fs| fs.uuid.as_deref())),
+            ("by-label", filesystem.and_then(|fs| fs.label.as_deref())),
+        ];
+        for (directory, name) in names {
+            links.push(DeviceLink {
+                directory,
+                name: udev_name(name.unwrap_or_default()),
+                node: node.name.clone(),
+            });
+        }
+    }
+    links
+}
+
+/// As udev encodes a label for `/dev/disk`.
+fn udev_name(name: &str) -> String {
+    let mut encoded = String::new();
+    for c in name.chars() {
+        let plain = c.is_ascii_alphanumeric()
+            || "#+-.:=@_".contains(c)
+            || !c.is_ascii();
+        if plain {
+            encoded.push(c);
+        } else {
+            encoded.push_str(&format!("\\x{:02x}", u32::from(c)));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_encoded_as_udev_does() {
+        assert_eq!(udev_name("EFI System"), r"EFI\x20System");
+        assert_eq!(udev_name("../../sda"), r"..\x2f..\x2fsda");
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a caller chooses.
+
+use std::path::{Path, PathBuf};
+
+use super::InputOptions;
+use crate::chroot::Network;
+use crate::image::{Compression, Format};
+use crate::recipe::Recipe;
+
+/// How an image is built.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BuildOptions {
+    /// The image to begin with.
+    pub input: InputOptions,
+    /// What to make of it.
+    pub recipe: Recipe,
+    /// The directory the outputs appear in; made if need be.
+    pub output: PathBuf,
+    /// Formats besides, or instead of, the recipe's artifacts.
+    pub formats: Vec<(Format, Option<Compression>)>,
+    /// Where the session works; on the filesystem of `output`.
+    pub work_dir: Option<PathBuf>,
+    /// Which network the image's programs see.
+    pub network: Network,
+    /// Serve the ESP by our own FAT code even where the kernel could.
+    pub own_fat: bool,
+}
+
+impl BuildOptions {
+    /// Builds from `input` by `recipe` into `output`.
+    pub fn new(
+        input: InputOptions,
+        recipe: Recipe,
+        output: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            input,
+            recipe,
+            output: output.into(),
+            formats: Vec::new(),
+            work_dir: None,
+            network: Network::Host,
+            own_fat: false,
+        }
+    }
+
+    /// Where the session works.
+    pub(super) fn work_base(&self) -> PathBuf {
+        work_base(self.work_dir.as_deref(), &self.output)
+    }
+}
+
+/// How an image is entered.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ShellOptions {
+    /// The image.
+    pub input: InputOptions,
+    /// Mount everything read-only.
+    pub read_only: bool,
+    /// Where the changed image goes; without it changes are dropped.
+    pub output: Option<PathBuf>,
+    /// The command; a login shell when empty.
+    pub command: Vec<String>,
+    /// Where the session works.
+    pub work_dir: Option<PathBuf>,
+    /// Which network the image's programs see.
+    pub network: Network,
+}
+
+impl ShellOptions {
+    /// A shell in `input`, whose changes are dropped.
+    pub fn new(input: InputOptions) -> Self {
+        Self {
+            input,
+            read_only: false,
+            output: None,
+            command: Vec::new(),
+            work_dir: None,
+            network: Network::Host,
+        }
+    }
+
+    /// Where the session works: beside the output, else in a place for
+    /// temporary files that are kept on a disk.
+    pub(super) fn work_base(&self) -> PathBuf {
+        match &self.output {
+            Some(output) => {
+                let parent = output.parent().unwrap_or(Path::new(""));
+                work_base(self.work_dir.as_deref(), parent)
+            }
+            None => work_base(self.work_dir.as_deref(), Path::new("/var/tmp")),
+        }
+    }
+}
+
+fn work_base(chosen: Option<&Path>, output: &Path) -> PathBuf {
+    chosen.map_or_else(|| output.join(".imagewright"), Path::to_owned)
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A person, or one command, in the root of an image.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use super::ShellOptions;
+use super::input::Input;
+use super::mounted::{MountedDisk, MountedOptions};
+use super::work_dir::WorkDir;
+use crate::artifact::Publisher;
+use crate::block::{CopyOptions, copy_to_raw};
+use crate::chroot::GuestEnvironment;
+use crate::error::{Context, Error, Result, after};
+use crate::image::{self, Format, Image, OpenOptions, WriteOptions};
+use crate::progress::Monitor;
+use crate::sys::capability;
+use crate::sys::namespace::{PrivateMounts, in_private_mounts};
+
+/// How a shell ended.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Shell {
+    /// The status of the command.
+    pub status: ExitStatus,
+}
+
+/// Enters an image.
+///
+/// Without [`output`](ShellOptions::output) what the command changes is
+/// dropped; with it, the changed image is written there when the command ends
+/// with status 0.
+///
+/// # Errors
+/// `NotFound` when the image has no such command, and those of opening,
+/// attaching and mounting. The command's own status is no error.
+///
+/// # Privileges
+/// Root: CAP_SYS_ADMIN and CAP_MKNOD.
+pub fn shell(options: &ShellOptions, monitor: &Monitor) -> Result<Shell> {
+    capability::require_admin("entering an image")?;
+    let input = Input::fetch(&options.input, monitor)?;
+    let work = WorkDir::create(&options.work_base())?;
+    let done = in_private_mounts(|session| {
+        run(options, &input, &work, session, monitor)
+    });
+    after(done, work.close())
+}
+
+fn run(
+    options: &ShellOptions,
+    input: &Input,
+    work: &WorkDir,
+    session: &PrivateMounts,
+    monitor: &Monitor,
+) -> Result<Shell> {
+    let disk = disk_to_enter(options, input, work, monitor)?;
+    let how = MountedOptions {
+        read_only: options.read_only,
+        network: options.network,
+        ..MountedOptions::default()
+    };
+    let mounted = MountedDisk::open(session, &disk, &input.layout, work, &how)?;
+    let ended = enter(options, mounted.environment(), monitor);
+    let status = match (ended, &options.output) {
+        (Ok(status), Some(_)) if status.success() => {
+            let left = mounted.leave()?;
+            let trimmed = left.trim().map(drop);
+            after(trimmed, left.close())?;
+            status
+        }
+        (ended, _) => after(ended, mounted.close())?,
+    };
+    if let Some(output) = &options.output
+        && status.success()
+    {
+        save(disk, input, output, work, monitor)?;
+    }
+    Ok(Shell { status })
+}
+
+/// The image's own file when it is only read and needs no decoding.
+fn disk_to_enter(
+    options: &ShellOptions,
+    input: &Input,
+    work: &WorkDir,
+    monitor: &Monitor,
+) -> Result<File> {
+    if options.read_only && input.image.format() == Format::Raw {
+        return File::open(&input.path).at(&input.path);
+    }
+    let file = work.unnamed_file()?;
+    copy_to_raw(&input.image, &file, &CopyOptions::new(), monitor)
+        .during("decoding the image")
+        .at(&input.path)?;
+    Ok(file)
+}
+
+fn enter(
+    options: &ShellOptions,
+    environment: &GuestEnvironment,
+    monitor: &Monitor,
+) -> Result<ExitStatus> {
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    let mut words = options.command.iter().cloned();
+    let command = match words.next() {
+        Some(program) => environment.command(program).args(words),
+        None => environment.command(login_shell(environment)?).arg("-l"),
+    };
+    if stdin.is_terminal() && stdout.is_terminal() {
+        return command.interact(stdin.as_fd(), stdout.as_fd(), monitor);
+    }
+    let stderr = io::stderr();
+    command.connect([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], monitor)
+}
+
+fn login_shell(environment: &GuestEnvironment) -> Result<&'static str> {
+    for shell in ["/bin/bash", "/bin/sh"] {
+        if environment.root().exists(shell)? {
+            return Ok(shell);
+        }
+    }
+    Err(Error::new(
+        crate::error::ErrorKind::NotFound,
+        "the image has no shell",
+    ))
+}
+
+fn save(
+    disk: File,
+    input: &Input,
+    output: &Path,
+    work: &WorkDir,
+    monitor: &Monitor,
+) -> Result<()> {
+    let format =
+        Format::from_suffix(output).unwrap_or_else(|| input.image.format());
+    let name = output
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| Error::invalid("not a file name").at(output))?;
+    let directory = match output.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(directory).at(directory)?;
+    let open = OpenOptions::new().format(Format::Raw);
+    let disk: Image = image::open_file(disk, &open)?;
+    let mut publisher = Publisher::new(&work.outputs(), directory);
+    let file = publisher.create(name)?;
+    image::write(&disk, &file, &WriteOptions::new(format), monitor)
+        .during("writing the changed image")
+        .at(output)?;
+    publisher.publish().map(drop)
+}
