@@ -21,12 +21,14 @@ mod info;
 mod mapped;
 mod open;
 mod output;
+mod ova;
 mod placed;
 mod qcow;
 mod qcow2;
 mod raw_writer;
 mod replace;
 mod table;
+mod tar;
 mod vdi;
 mod vhd;
 mod vhdx;
@@ -39,6 +41,7 @@ pub use format::Format;
 pub use gate::Gate;
 pub use info::{Backing, ExtentTotals, ImageInfo, SnapshotInfo};
 pub use open::{Image, OpenOptions, open, open_disk, open_file};
+pub use ova::Machine;
 pub use replace::{punch_zeroes, replace, require_unused};
 pub use write::{
     Compression, Digest, Subformat, WriteOptions, Writeback, Written, write,

@@ -31,3 +31,8 @@ impl<'a> Identity<'a> {
         uuid
     }
 }
+
+/// The SHA-256 of a short text, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}

@@ -11,7 +11,7 @@ mod joined;
 mod map;
 mod reader;
 mod sparse_writer;
-mod stream_writer;
+pub(crate) mod stream_writer;
 mod writer;
 
 pub(crate) use reader::open;

@@ -13,6 +13,7 @@ use crate::block::{BlockRead, default_workers};
 use crate::error::{Context, Error, Result};
 use crate::image::Format;
 use crate::image::output::Output;
+use crate::image::ova::{self, Machine};
 use crate::image::qcow2::{packed_writer, plain_writer};
 use crate::image::{raw_writer, vdi, vhd, vhdx, vmdk};
 use crate::progress::Monitor;
@@ -168,6 +169,7 @@ pub struct WriteOptions {
     pub(crate) digest: Digest,
     pub(crate) writeback: Writeback,
     pub(crate) workers: NonZeroUsize,
+    pub(crate) machine: Option<Machine>,
 }
 
 impl WriteOptions {
@@ -181,6 +183,7 @@ impl WriteOptions {
             digest: Digest::default(),
             writeback: Writeback::default(),
             workers: default_workers(),
+            machine: None,
         }
     }
 
@@ -220,6 +223,13 @@ impl WriteOptions {
     #[must_use]
     pub fn writeback(mut self, writeback: Writeback) -> Self {
         self.writeback = writeback;
+        self
+    }
+
+    /// The machine that an OVA describes.
+    #[must_use]
+    pub fn machine(mut self, machine: impl Into<Option<Machine>>) -> Self {
+        self.machine = machine.into();
         self
     }
 
@@ -319,6 +329,7 @@ pub fn write(
         (Format::Vdi, Compression::None) => {
             vdi::write(source, output, options, monitor)
         }
+        (Format::Ova, _) => ova::write(source, output, options, monitor),
         (Format::Vmdk, _) => vmdk::write(source, output, options, monitor),
         (Format::Vhd, Compression::None) => {
             vhd::write(source, output, options, monitor)

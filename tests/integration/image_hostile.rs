@@ -130,12 +130,9 @@ fn goldens(files: &Files) -> Vec<(String, Format, u64, Vec<u8>)> {
         let path = ours(Format::Qcow2, compression);
         add(&compression.to_string(), Format::Qcow2, 512, &path);
     }
-    add(
-        "stream",
-        Format::Vmdk,
-        2048,
-        &ours(Format::Vmdk, Compression::None),
-    );
+    for format in [Format::Vmdk, Format::Ova, Format::Vhd] {
+        add("ours", format, 8192, &ours(format, Compression::None));
+    }
     goldens
 }
 

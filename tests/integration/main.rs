@@ -9,6 +9,7 @@ mod image_compact;
 mod image_corpus;
 mod image_formats;
 mod image_hostile;
+mod image_ova;
 mod image_qcow2;
 mod image_support;
 mod image_vhdx;

@@ -39,10 +39,21 @@ const FOOTER: u32 = 3;
 
 pub(super) fn write(
     source: &dyn BlockRead,
-    output: Output<'_>,
+    mut output: Output<'_>,
     options: &WriteOptions,
     monitor: &Monitor,
 ) -> Result<Written> {
+    append(source, &mut output, options, monitor)?;
+    Ok(output.finish())
+}
+
+/// Appends the whole image to an empty output.
+pub(crate) fn append(
+    source: &dyn BlockRead,
+    output: &mut Output<'_>,
+    options: &WriteOptions,
+    monitor: &Monitor,
+) -> Result<()> {
     let level = match options.compression {
         Compression::Zlib(level) => level,
         // QEMU's files here have the full window: level 2 would be larger.
@@ -122,9 +133,9 @@ fn pack(
 }
 
 /// The file as it grows.
-struct Stream<'a> {
+struct Stream<'o, 'a> {
     header: Header,
-    output: Output<'a>,
+    output: &'o mut Output<'a>,
     /// Sector of each grain table, 0: none.
     directory: Vec<u32>,
     /// The table being filled, and its index.
@@ -132,8 +143,8 @@ struct Stream<'a> {
     table_index: Option<u64>,
 }
 
-impl<'a> Stream<'a> {
-    fn begin(size: u64, mut output: Output<'a>) -> Result<Self> {
+impl<'o, 'a> Stream<'o, 'a> {
+    fn begin(size: u64, output: &'o mut Output<'a>) -> Result<Self> {
         let mut header =
             header(size, flag::NEWLINES | flag::COMPRESSED | flag::MARKERS);
         header.version = 3;
@@ -208,7 +219,7 @@ impl<'a> Stream<'a> {
         self.output.append(&bytes)
     }
 
-    fn finish(mut self) -> Result<Written> {
+    fn finish(mut self) -> Result<()> {
         self.end_table()?;
         let mut bytes: Vec<u8> = self
             .directory
@@ -222,7 +233,6 @@ impl<'a> Stream<'a> {
         self.output.append(&bytes)?;
         self.append_marker(1, FOOTER)?;
         self.output.append(&self.header.bytes())?;
-        self.append_marker(0, END)?;
-        Ok(self.output.finish())
+        self.append_marker(0, END)
     }
 }
