@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::{Action, Carries};
 use crate::discover::{Family, OsRelease};
 use crate::error::Result;
@@ -80,7 +82,7 @@ mod yum_uuid;
 mod zsh_history;
 
 /// One kind of thing that must not be in a shipped image.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct Operation {
     /// As in virt-sysprep where that has it.
@@ -93,6 +95,7 @@ pub struct Operation {
     pub carries: Carries,
     /// Where it differs from virt-sysprep's, and why it is off; or empty.
     pub note: &'static str,
+    #[serde(skip)]
     find: fn(&GuestRoot) -> Result<Vec<Action>>,
 }
 

@@ -12,3 +12,4 @@ mod partition_support;
 mod recipe;
 #[cfg(feature = "http")]
 mod source;
+mod sysprep;

@@ -9,7 +9,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "passwd-backups",
     summary: "Remove backups of the account files",
     default: true,
-    carries: Carries::Secret,
+    carries: Carries::Residue,
     note: "",
     find: |root| remove(root, PATTERNS),
 };
