@@ -19,3 +19,4 @@ mod partition;
 mod partition_support;
 mod recipe;
 mod source;
+mod sysprep;

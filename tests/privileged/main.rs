@@ -10,3 +10,4 @@ mod failures;
 mod kill;
 mod provision;
 mod support;
+mod verify;
