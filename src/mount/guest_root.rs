@@ -261,10 +261,17 @@ impl GuestRoot {
     /// `NotFound`; `Unsupported` when it is not a regular file.
     pub fn truncate(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        self.open_for_update(path)?.set_len(0).at(path)
+    }
+
+    /// Opens an existing regular file for writing over what it has.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unsupported` when it is not a regular file.
+    pub fn open_for_update(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
         let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        regular(self.open_at(path, flags, 0)?, path)?
-            .set_len(0)
-            .at(path)
+        regular(self.open_at(path, flags, 0)?, path)
     }
 
     /// Whether `path` leads to something.

@@ -6,12 +6,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::single_output::SingleOutput;
 use super::work_dir::WorkDir;
-use crate::artifact::Publisher;
 use crate::block::{CopyOptions, ReadAt, copy_to_raw};
 use crate::discover::{DiscoverOptions, SystemLayout, discover};
-use crate::error::{Context, Error, Result};
-use crate::image::{self, Format, Gate, Image, OpenOptions, WriteOptions};
+use crate::error::{Context, Result};
+use crate::image::{self, Compression, Format, Gate, Image, OpenOptions};
 use crate::progress::Monitor;
 
 /// Which file, and how it is opened.
@@ -107,35 +107,17 @@ impl LocalImage {
             true => own,
             false => Format::from_suffix(output).unwrap_or(own),
         };
-        let name = output
-            .file_name()
-            .and_then(|name| name.to_str())
-            .ok_or_else(|| Error::invalid("not a file name").at(output))?;
-        let directory = directory_of(output);
-        fs::create_dir_all(directory).at(directory)?;
-        let open = OpenOptions::new().format(Format::Raw);
-        let disk: Image = image::open_file(disk, &open)?;
-        let mut publisher = Publisher::new(&work.outputs(), directory);
-        let file = publisher.create(name)?;
-        if output == self.path {
-            let before = fs::metadata(&self.path).at(&self.path)?;
-            use std::os::unix::fs::{MetadataExt, fchown};
-            fchown(&file, Some(before.uid()), Some(before.gid()))?;
-            file.set_permissions(before.permissions())?;
+        let replaces = match output == self.path {
+            true => Some(fs::metadata(&self.path).at(&self.path)?),
+            false => None,
+        };
+        SingleOutput {
+            path: output.to_owned(),
+            format,
+            compression: Compression::None,
+            replaces,
         }
-        image::write(&disk, &file, &WriteOptions::new(format), monitor)
-            .during("writing the changed image")
-            .at(output)?;
-        monitor.check()?;
-        publisher.publish()?;
+        .write(disk, work, monitor)?;
         Ok(output.to_owned())
-    }
-}
-
-/// Where `path` is.
-pub(super) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
     }
 }

@@ -16,7 +16,7 @@ use crate::partition::PartitionKind;
 use crate::sys::namespace::PrivateMounts;
 
 use super::grow::FilesystemGrowth;
-use super::plan::mount_entries;
+use super::provision_plan::mount_entries;
 use super::work_dir::WorkDir;
 
 /// How a disk is mounted and entered.

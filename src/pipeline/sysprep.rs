@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::LocalOptions;
-use super::local::{LocalImage, directory_of};
+use super::local::LocalImage;
 use super::mounted::{LeftDisk, MountedOptions};
+use super::single_output::directory_of;
 use super::work_dir::WorkDir;
 use crate::error::{Result, after};
 use crate::finalise::{self, Action, Carries, Operation};

@@ -128,6 +128,20 @@ impl PackageManager for Apt {
         }
     }
 
+    fn install_command(&self, packages: &[PackageName]) -> String {
+        let options: Vec<String> =
+            OPTIONS.iter().map(|option| format!("'{option}'")).collect();
+        let options = options.join(" ");
+        let names: Vec<&str> =
+            packages.iter().map(PackageName::as_str).collect();
+        let names = names.join(" ");
+        format!(
+            "export DEBIAN_FRONTEND=noninteractive\n\
+             apt-get {options} update\n\
+             apt-get {options} install {names}"
+        )
+    }
+
     fn remove(
         &self,
         guest: &Guest<'_>,

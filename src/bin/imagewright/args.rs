@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line as typed.
 
+mod customize;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use imagewright::image::{Compression, Format};
+
+pub(crate) use customize::{Change, Customize, Provision};
 
 /// Makes a Kubernetes node image of a cloud image, offline.
 #[derive(Debug, Parser)]
@@ -62,6 +66,10 @@ pub(crate) enum Command {
     Sysprep(Sysprep),
     /// Check an image offline, without changing it
     Verify(Verify),
+    /// Change an image, by virt-customize's options in their order
+    Customize(Box<Customize>),
+    /// Change an image by a recipe, without clean-up and artifacts
+    Provision(Provision),
     /// Tell what an image file is
     Info(Info),
     /// Write the man page and the shell completions

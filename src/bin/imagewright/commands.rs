@@ -2,6 +2,7 @@
 //! One function a command: options for the library, then its result.
 
 mod build;
+mod customize;
 mod fetch;
 mod info;
 mod shell;
@@ -27,6 +28,12 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Shell(args) => shell::run(args, &global, monitor),
         Command::Sysprep(args) => sysprep::run(args, &global, monitor),
         Command::Verify(args) => verify::run(&args, &global, monitor),
+        Command::Customize(args) => {
+            customize::customize(*args, &global, monitor)
+        }
+        Command::Provision(args) => {
+            customize::provision(args, &global, monitor)
+        }
         Command::Info(args) => info::run(&args, &global),
         Command::Assets(args) => {
             assets::write(&args.output)?;

@@ -49,7 +49,7 @@ fn problem(subject: &Subject<'_>, entry: &FstabEntry) -> Option<Finding> {
     let same = kind == "auto" || kind == there;
     // One driver mounts all three.
     let ext = |name: &str| matches!(name, "ext2" | "ext3" | "ext4");
-    (!same && !(ext(kind) && ext(there))).then(|| {
+    (!(same || ext(kind) && ext(there))).then(|| {
         Finding::new(format!("{file} is said to be {kind}, but is {there}"))
     })
 }

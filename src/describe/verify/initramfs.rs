@@ -49,7 +49,7 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
             match entry.is_some_and(|e| e.is_file() && e.len() > 0) {
                 true => seen = true,
                 false => {
-                    findings.push(Finding::new("an empty initramfs").at(&path))
+                    findings.push(Finding::new("an empty initramfs").at(&path));
                 }
             }
         }

@@ -40,7 +40,7 @@ const ZERO: &[u8] = b"00000\n";
 
 fn find(root: &GuestRoot) -> Result<Vec<Action>> {
     let mut actions = remove_files(root, PATTERNS)?;
-    actions.retain(|action| !action.path().ends_with(".SEQ"));
+    actions.retain(|action| action.path().file_name() != Some(".SEQ".as_ref()));
     for path in COUNTERS {
         if read_small(root, path)?.is_some_and(|count| count != ZERO) {
             actions.push(Action::Write(PathBuf::from(path), ZERO.to_vec()));
