@@ -14,6 +14,7 @@ mod build;
 mod customize;
 mod grow;
 mod input;
+mod local;
 mod mounted;
 mod options;
 mod plan;
@@ -22,6 +23,8 @@ mod provisioning;
 mod report;
 mod shell;
 mod single_output;
+mod sysprep;
+mod verify;
 mod work_dir;
 
 pub use build::build;
@@ -29,8 +32,11 @@ pub use customize::{
     CustomizePlan, CustomizeReport, customize, plan_customize,
 };
 pub use input::InputOptions;
+pub use local::LocalOptions;
 pub use options::{BuildOptions, CustomizeOptions, ShellOptions};
 pub use plan::{BuildPlan, OutputPlan, plan};
 pub use provision_plan::ProvisionPlan;
 pub use report::{BuildReport, Phase};
 pub use shell::{Shell, shell};
+pub use sysprep::{Cleaned, SysprepOptions, SysprepReport, sysprep};
+pub use verify::verify;

@@ -24,6 +24,8 @@ use crate::recipe::{
     FileEntry, Hold, PackageName, PackageSpec, Recipe, Repository, Step,
 };
 
+pub(crate) use accounts::{gid as group_id, uid as user_id};
+pub(crate) use apt::KUBERNETES as KUBERNETES_PACKAGES;
 pub use package_manager::{KeySource, PackageManager, package_manager};
 pub use selinux::relabel_at_boot;
 pub use steps::NewPassword;

@@ -7,12 +7,12 @@ use crate::mount::GuestRoot;
 use crate::recipe::Principal;
 
 /// The number of a user of the image.
-pub(super) fn uid(root: &GuestRoot, user: &Principal) -> Result<u32> {
+pub(crate) fn uid(root: &GuestRoot, user: &Principal) -> Result<u32> {
     number(root, user, "/etc/passwd", "user")
 }
 
 /// The number of a group of the image.
-pub(super) fn gid(root: &GuestRoot, group: &Principal) -> Result<u32> {
+pub(crate) fn gid(root: &GuestRoot, group: &Principal) -> Result<u32> {
     number(root, group, "/etc/group", "group")
 }
 

@@ -32,7 +32,7 @@ const OPTIONS: [&str; 8] = [
     "DPkg::Lock::Timeout=120",
 ];
 /// What makes a node; a pattern of dpkg-query.
-const KUBERNETES: [&str; 10] = [
+pub(crate) const KUBERNETES: [&str; 10] = [
     "kubelet",
     "kubeadm",
     "kubectl",

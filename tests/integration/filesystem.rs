@@ -3,4 +3,5 @@
 
 mod fat;
 mod fat_random;
+mod mutation;
 mod probe;

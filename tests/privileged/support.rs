@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
-pub(crate) use image::{Disk, Tree, TreeEntry, differences};
+pub(crate) use image::{Disk, differences};
 pub(crate) use leftovers::Leftovers;
-pub(crate) use run::{Cli, Finished, in_own_mounts, run, sha256, wait_for};
+pub(crate) use run::{Cli, in_own_mounts, run, sha256, wait_for};
 
 /// The built command.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_imagewright");

@@ -41,8 +41,8 @@ impl<D: ReadAt + WriteAt> Volume<D> {
     /// `NoSpace` when not everything fits; `Unsupported` for what FAT cannot
     /// hold: links, devices, names, files from 4 GiB on (the path says which);
     /// `InvalidArgument` when the volume is not what `base` says; `Corrupt`;
-    /// `Io`. Unless writing itself fails, the volume is unchanged after an
-    /// error.
+    /// `Io`. The volume is unchanged after an error, unless writing itself
+    /// fails, or somebody changes the directory meanwhile.
     pub fn commit(
         &self,
         from: &Path,

@@ -17,7 +17,7 @@ pub struct Volume<D> {
 
 impl<D: ReadAt> Volume<D> {
     /// Opens the filesystem that fills `disk` (see
-    /// [`Partition::window`](crate::partition::Partition::window)).
+    /// [`Partition::slice`](crate::partition::Partition::slice)).
     ///
     /// # Errors
     /// `Corrupt` when there is no FAT, or one that is larger than the disk.
