@@ -29,7 +29,7 @@ fn digest(disk: &dyn ReadAt) -> Result<String> {
 }
 
 /// Formats of the corpus that are read here.
-const SUFFIXES: [&str; 1] = ["qcow2"];
+const SUFFIXES: [&str; 3] = ["qcow2", "vmdk", "vhd"];
 
 #[test]
 fn images_have_the_content_qemu_img_sees() -> Result<()> {

@@ -6,7 +6,6 @@
 mod discover;
 mod filesystem;
 mod image_compact;
-mod image_corpus;
 mod image_formats;
 mod image_hostile;
 mod image_ova;
