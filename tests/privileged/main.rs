@@ -4,5 +4,6 @@
 //! `sudo make test`, or
 //! `cargo nextest run --features _privileged --test privileged`.
 
+mod hostile;
 mod kill;
 mod support;
