@@ -48,7 +48,8 @@ pub(super) fn populate(
     }
     for link in links {
         // A label comes from the image: it must stay one name.
-        if link.name.is_empty() || link.name.contains('/') {
+        let not_a_name = ["", ".", ".."].contains(&link.name.as_str());
+        if not_a_name || link.name.contains('/') {
             continue;
         }
         let directory = PathBuf::from("/dev/disk").join(link.directory);

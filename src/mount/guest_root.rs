@@ -510,11 +510,12 @@ fn remove_tree(
     name: &OsStr,
     depth: usize,
 ) -> nix::Result<()> {
-    match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
+    // EPERM: a directory by the standard, or an immutable file.
+    let refused = match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => return Ok(()),
-        Err(Errno::EISDIR | Errno::EPERM) => {}
+        Err(errno @ (Errno::EISDIR | Errno::EPERM)) => errno,
         Err(errno) => return Err(errno),
-    }
+    };
     if depth >= MAX_DEPTH {
         return Err(Errno::ELOOP);
     }
@@ -522,7 +523,11 @@ fn remove_tree(
         | OFlag::O_DIRECTORY
         | OFlag::O_NOFOLLOW
         | OFlag::O_CLOEXEC;
-    let directory = nix::fcntl::openat(parent, name, flags, Mode::empty())?;
+    let opened = nix::fcntl::openat(parent, name, flags, Mode::empty());
+    let directory = match opened {
+        Err(Errno::ENOTDIR | Errno::ELOOP) => return Err(refused),
+        opened => opened?,
+    };
     let copy = directory.try_clone().map_err(|_| Errno::EMFILE)?;
     for entry in names(copy).map_err(|_| Errno::EIO)? {
         remove_tree(directory.as_fd(), &entry, depth + 1)?;

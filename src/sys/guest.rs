@@ -14,6 +14,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -65,6 +66,9 @@ struct Prepared<'a> {
     stdio: [RawFd; 3],
     capabilities: u64,
     seccomp: Vec<libc::sock_filter>,
+    /// Where this process keeps its arguments.
+    own_arguments: Range<usize>,
+    zero: File,
     parent: OwnedFd,
     report: OwnedFd,
 }
@@ -114,6 +118,8 @@ pub(crate) fn spawn(spec: &GuestSpec<'_>) -> Result<Guest> {
         stdio: spec.stdio.map(|fd| fd.as_raw_fd()),
         capabilities: capability::guest_mask(),
         seccomp: seccomp::filter(),
+        own_arguments: own_arguments(),
+        zero: File::open("/dev/zero").at("/dev/zero")?,
         parent: own_pidfd()?,
         report: write_end,
     };
@@ -237,6 +243,19 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
         .map(|string| string.as_ptr())
         .chain([ptr::null()])
         .collect()
+}
+
+/// Where in memory the arguments of this process are, as `/proc` shows them;
+/// empty when that is not told.
+///
+/// Facts: proc(5), `/proc/pid/stat`, fields 48 and 49.
+fn own_arguments() -> Range<usize> {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name in the second field may hold blanks and parentheses.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let mut fields = after_name.split_ascii_whitespace().skip(48 - 3);
+    let mut field = || fields.next()?.parse().ok();
+    field().zip(field()).map_or(0..0, |(start, end)| start..end)
 }
 
 /// A descriptor of this process, by which init sees that it is gone.

@@ -16,8 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use imagewright::pipeline::{BuildOptions, InputOptions, build};
-use imagewright::recipe::Recipe;
+use imagewright::pipeline::build;
 use imagewright::{CancelToken, ErrorKind, Event, Monitor, Progress};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -460,12 +459,7 @@ fn build_and_cancel(
     step: Option<usize>,
     word: Option<&'static str>,
 ) -> (imagewright::Result<()>, usize) {
-    let reference = victim.input.to_str().unwrap().parse().unwrap();
-    let mut input = InputOptions::new(reference);
-    input.fetch.insecure_no_checksum = true;
-    input.fetch.cache_dir = Some(victim.lab.join("cache"));
-    let recipe = Recipe::load(recipe).unwrap();
-    let options = BuildOptions::new(input, recipe, &victim.out);
+    let options = victim.lab.build_options(&victim.input, recipe, &victim.out);
     let token = CancelToken::new();
     let progress = Arc::new(CancelAt {
         token: token.clone(),

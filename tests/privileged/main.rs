@@ -8,6 +8,7 @@ mod boot;
 mod concurrent;
 mod customize;
 mod failures;
+mod hostile;
 mod kill;
 mod provision;
 mod support;

@@ -5,16 +5,20 @@
 mod image;
 mod leftovers;
 mod run;
+mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use imagewright::pipeline::{BuildOptions, InputOptions};
+use imagewright::recipe::Recipe;
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 pub(crate) use image::{Disk, differences};
 pub(crate) use leftovers::Leftovers;
-pub(crate) use run::{Cli, in_own_mounts, run, sha256, wait_for};
+pub(crate) use run::{Cli, Finished, in_own_mounts, run, sha256, wait_for};
+pub(crate) use terminal::Terminal;
 
 /// The built command.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_imagewright");
@@ -101,6 +105,26 @@ impl Lab {
             .arg(recipe)
             .arg("--output")
             .arg(output)
+    }
+
+    /// The same by the library.
+    pub(crate) fn build_options(
+        &self,
+        image: &Path,
+        recipe: &Path,
+        output: &Path,
+    ) -> BuildOptions {
+        let recipe = Recipe::load(recipe).unwrap();
+        BuildOptions::new(self.input(image), recipe, output)
+    }
+
+    /// An image that nothing vouches for.
+    pub(crate) fn input(&self, image: &Path) -> InputOptions {
+        let reference = image.to_str().unwrap().parse().unwrap();
+        let mut input = InputOptions::new(reference);
+        input.fetch.insecure_no_checksum = true;
+        input.fetch.cache_dir = Some(self.join("cache"));
+        input
     }
 
     /// Fails if processes, mounts, loop devices or temporary files of this

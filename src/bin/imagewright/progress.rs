@@ -33,6 +33,7 @@ struct Nothing;
 impl Progress for Nothing {
     fn event(&self, event: &Event<'_>) {
         if let Event::Warning(message) = event {
+            let message = render::visible(message);
             let _ = writeln!(io::stderr(), "warning: {message}");
         }
     }
@@ -96,7 +97,7 @@ impl Progress for Plain {
                 writeln!(stderr, "    {line}")
             }
             Event::Warning(message) => {
-                writeln!(stderr, "warning: {message}")
+                writeln!(stderr, "warning: {}", render::visible(message))
             }
             Event::Finished => {
                 end(&mut running, &mut stderr);
@@ -220,6 +221,7 @@ impl Progress for Bars {
             Event::Bytes { done, .. } => self.bar.set_position(*done),
             Event::Output(line) if self.verbose => self.bar.println(*line),
             Event::Warning(message) => {
+                let message = render::visible(message);
                 self.bar.println(format!("warning: {message}"));
             }
             Event::Finished => self.bar.finish_and_clear(),

@@ -10,11 +10,18 @@ use imagewright::pipeline::Phase;
 use imagewright::provision::NewPassword;
 use serde_json::json;
 
+/// Text without what a terminal would obey: names, labels and last words come
+/// from images.
+pub(crate) fn visible(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.replace(obeyed, "\u{fffd}")
+}
+
 /// Prints a result; a reader that went away is no failure.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout
-        .write_all(text.as_bytes())
+        .write_all(visible(text).as_bytes())
         .and_then(|()| stdout.flush())
     {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -51,9 +58,9 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
         Some(error) => error.to_string(),
         None => format!("{error:#}"),
     };
-    let _ = writeln!(stderr, "imagewright: {message}");
+    let _ = writeln!(stderr, "imagewright: {}", visible(&message));
     if let Some(advice) = advice {
-        let _ = writeln!(stderr, "  hint: {advice}");
+        let _ = writeln!(stderr, "  hint: {}", visible(advice));
     }
     ExitCode::from(kind.exit_code())
 }

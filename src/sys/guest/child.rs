@@ -48,13 +48,16 @@ const STAGES: [(Stage, &str); 14] = [
 ];
 
 /// Kept readable, but not writable.
-const READ_ONLY: [&CStr; 6] = [
+const READ_ONLY: [&CStr; 9] = [
     c"/proc/sys",
     c"/proc/sysrq-trigger",
     c"/proc/irq",
     c"/proc/bus",
     c"/proc/fs",
     c"/proc/acpi",
+    c"/proc/scsi",
+    c"/proc/dynamic_debug",
+    c"/proc/pressure",
 ];
 /// Tell of the host's memory, keys and devices.
 const MASKED: [&CStr; 6] = [
@@ -101,6 +104,7 @@ pub(super) unsafe fn run(prepared: &Prepared<'_>) -> ! {
     unsafe {
         // Not readable by the command: this memory is a copy of the caller's.
         libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        forget_arguments(prepared);
         die_with_parent(prepared);
         default_signals();
         enter(prepared);
@@ -117,6 +121,28 @@ pub(super) unsafe fn run(prepared: &Prepared<'_>) -> ! {
             0 => execute(prepared),
             pid if pid > 0 => reap(prepared, pid),
             _ => fail(prepared, Stage::Fork),
+        }
+    }
+}
+
+/// Init's arguments are a copy of the caller's, and everybody may read them
+/// in `/proc`: paths of the host, a password in a URL.
+///
+/// The kernel writes the zeroes, so that memory that cannot be written to is
+/// an error that changes nothing.
+unsafe fn forget_arguments(prepared: &Prepared<'_>) {
+    let mut left = prepared.own_arguments.clone();
+    while !left.is_empty() {
+        let start =
+            ptr::with_exposed_provenance_mut::<libc::c_void>(left.start);
+        let len = left.end - left.start;
+        // SAFETY: see `run`; nothing in this process reads its arguments any
+        // more, and the kernel refuses memory that is not ours.
+        let zeroed =
+            unsafe { libc::read(prepared.zero.as_raw_fd(), start, len) };
+        match usize::try_from(zeroed) {
+            Ok(zeroed) if zeroed > 0 => left.start += zeroed,
+            _ => return,
         }
     }
 }

@@ -68,6 +68,14 @@ impl Cli {
         [program].into_iter().chain(args).collect()
     }
 
+    /// The variables it was given.
+    pub(crate) fn variables(&self) -> Vec<(OsString, OsString)> {
+        let given = self.0.get_envs();
+        given
+            .filter_map(|(name, value)| Some((name.into(), value?.into())))
+            .collect()
+    }
+
     /// Runs it with `stdin` as its input.
     pub(crate) fn run_with(mut self, stdin: impl Into<Stdio>) -> Finished {
         self.0.stdin(stdin);
