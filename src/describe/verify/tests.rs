@@ -195,7 +195,7 @@ const FAULTS: &[Fault] = &[
     ("bios-boot", |image| image.disk[0x5c] = 1),
     ("bios-boot", |image| image.disk[1 << 15..1 << 16].fill(0)),
     ("efi-boot", |image| {
-        image.remove("boot/efi/efi/Boot/bootx64.efi")
+        image.remove("boot/efi/efi/Boot/bootx64.efi");
     }),
     ("efi-boot", |image| {
         image.remove("boot/efi/efi/Boot/bootx64.efi");
@@ -215,10 +215,10 @@ const FAULTS: &[Fault] = &[
         image.replace("boot/grub/grub.cfg", &search, "--set=root 1-2");
     }),
     ("initramfs", |image| {
-        image.remove("boot/initrd.img-6.1.0-10")
+        image.remove("boot/initrd.img-6.1.0-10");
     }),
     ("initramfs", |image| {
-        image.put("boot/initrd.img-6.1.0-10", "")
+        image.put("boot/initrd.img-6.1.0-10", "");
     }),
     ("initramfs", |image| image.put("boot/vmlinuz-6.2", "x")),
     ("fstab", |image| image.replace("etc/fstab", ROOT, "1-2")),
@@ -234,7 +234,7 @@ const FAULTS: &[Fault] = &[
         image.replace(status, "install ok installed", "install ok unpacked");
     }),
     ("sysprep/machine-id", |image| {
-        image.put("etc/machine-id", "01\n")
+        image.put("etc/machine-id", "01\n");
     }),
     ("sysprep/ssh-hostkeys", |image| {
         image.put("etc/ssh/ssh_host_rsa_key", "x");
