@@ -63,6 +63,9 @@ pub struct DiscoverOptions {
     /// The partition with the root, where there are several; 0 is the disk
     /// itself.
     pub root: Option<u32>,
+    /// Takes a system whose `/usr`, `/var` or `/boot` is not on the disk: to
+    /// look at it, as it cannot be changed.
+    pub incomplete: bool,
 }
 
 impl DiscoverOptions {
@@ -70,6 +73,13 @@ impl DiscoverOptions {
     #[must_use]
     pub fn root(mut self, number: impl Into<Option<u32>>) -> Self {
         self.root = number.into();
+        self
+    }
+
+    /// Sets [`incomplete`](Self::incomplete).
+    #[must_use]
+    pub fn incomplete(mut self, incomplete: bool) -> Self {
+        self.incomplete = incomplete;
         self
     }
 }

@@ -72,7 +72,7 @@ impl Survey {
             }
             let warnings = search.failed.iter().map(Error::to_string).collect();
             let found = search.only_one(self)?;
-            self.layout(&found, warnings)
+            self.layout(&found, warnings, options)
         };
         assemble()
             .map_err(|e: Error| e.during("discovering the operating system"))
@@ -82,6 +82,7 @@ impl Survey {
         &self,
         found: &Found,
         warnings: Vec<String>,
+        options: &DiscoverOptions,
     ) -> Result<SystemLayout> {
         let reader = found.reader.as_ref();
         let fstab = reader.read_head("/etc/fstab", MAX_TEXT)?;
@@ -108,7 +109,7 @@ impl Survey {
             let damage = table.warnings.iter().map(ToString::to_string);
             layout.warnings.extend(damage);
         }
-        tree::plant(&mut layout, &found.candidate, &fstab, reader)?;
+        tree::plant(&mut layout, &found.candidate, &fstab, reader, options)?;
         Ok(layout)
     }
 }

@@ -49,7 +49,17 @@ pub(super) struct LocalImage {
 }
 
 impl LocalImage {
+    /// To be changed: every part of the system must be there.
     pub(super) fn open(options: &LocalOptions) -> Result<Self> {
+        Self::discover(options, false)
+    }
+
+    /// To be looked at, complete or not.
+    pub(super) fn open_to_look(options: &LocalOptions) -> Result<Self> {
+        Self::discover(options, true)
+    }
+
+    fn discover(options: &LocalOptions, incomplete: bool) -> Result<Self> {
         // A symlink stays one when the image is replaced.
         let path = options.path.canonicalize().at(&options.path)?;
         let open = OpenOptions::new()
@@ -59,7 +69,9 @@ impl LocalImage {
             .during("opening the image")
             .at(&path)?;
         let disk: Arc<dyn ReadAt> = Arc::new(image.clone());
-        let wanted = DiscoverOptions::default().root(options.root);
+        let wanted = DiscoverOptions::default()
+            .root(options.root)
+            .incomplete(incomplete);
         let layout = discover(&disk, &wanted).at(&path)?;
         Ok(Self {
             path,

@@ -149,6 +149,10 @@ const FAULTS: &[(&str, &str)] = &[
         grep -q UUID=0000-1111 etc/fstab",
     ),
     (
+        "fstab",
+        "echo 'UUID=0000-2222 /boot ext4 defaults 0 2' >>etc/fstab",
+    ),
+    (
         "boot-root",
         "sed -i 's,root=[^ ]*,root=/dev/loop0p1,' \
         boot/grub/grub.cfg; grep -q loop0p1 boot/grub/grub.cfg",

@@ -45,11 +45,14 @@ fn problem(subject: &Subject<'_>, entry: &FstabEntry) -> Option<Finding> {
             Finding::new(what)
         });
     };
-    let there = found.filesystem.as_ref().map(|fs| fs.kind.name())?;
-    let same = kind == "auto" || kind == there;
+    let Some(there) = found.filesystem.as_ref().map(|fs| fs.kind.name()) else {
+        let what = format!("{file} is {spec}, which holds nothing known");
+        return (!optional).then(|| Finding::new(what));
+    };
     // One driver mounts all three.
     let ext = |name: &str| matches!(name, "ext2" | "ext3" | "ext4");
-    (!(same || ext(kind) && ext(there))).then(|| {
+    let same = kind == "auto" || kind == there || (ext(kind) && ext(there));
+    (!same).then(|| {
         Finding::new(format!("{file} is said to be {kind}, but is {there}"))
     })
 }

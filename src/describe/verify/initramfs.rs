@@ -46,11 +46,10 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     for pattern in INITRAMFS {
         for path in root.glob(&pattern.replace('@', &literal(&version)))? {
             let entry = root.metadata(&path)?;
-            match entry.is_some_and(|e| e.is_file() && e.len() > 0) {
-                true => seen = true,
-                false => {
-                    findings.push(Finding::new("an empty initramfs").at(&path));
-                }
+            if entry.is_some_and(|e| e.is_file() && e.len() > 0) {
+                seen = true;
+            } else {
+                findings.push(Finding::new("an empty initramfs").at(&path));
             }
         }
     }

@@ -2,8 +2,8 @@
 //! The tree of filesystems: fstab, and what it leaves to conventions.
 
 use crate::discover::{
-    Candidate, Fstab, FstabEntry, FstabSpec, Mount, PartitionLayout, Role,
-    RootReader, SystemLayout, resolve,
+    Candidate, DiscoverOptions, Fstab, FstabEntry, FstabSpec, Mount,
+    PartitionLayout, Role, RootReader, SystemLayout, resolve,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::FilesystemKind;
@@ -30,10 +30,11 @@ pub(super) fn plant(
     root: &Candidate,
     fstab: &Fstab,
     reader: &dyn RootReader,
+    options: &DiscoverOptions,
 ) -> Result<()> {
     plant_root(layout, root, fstab)?;
     for entry in &fstab.entries {
-        plant_entry(layout, entry)?;
+        plant_entry(layout, entry, options)?;
     }
     plant_by_type(layout, reader)?;
     // Parents before children; the sort is stable.
@@ -79,7 +80,11 @@ fn plant_root(
     Ok(())
 }
 
-fn plant_entry(layout: &mut SystemLayout, entry: &FstabEntry) -> Result<()> {
+fn plant_entry(
+    layout: &mut SystemLayout,
+    entry: &FstabEntry,
+    options: &DiscoverOptions,
+) -> Result<()> {
     let is_device = match &entry.spec {
         FstabSpec::Source(path) => path.starts_with("/dev/"),
         _ => true,
@@ -118,7 +123,7 @@ fn plant_entry(layout: &mut SystemLayout, entry: &FstabEntry) -> Result<()> {
             filesystem,
             options: filesystem_options(entry),
         }),
-        None => refuse_essential(layout, entry, &path)?,
+        None => refuse_essential(layout, entry, &path, options)?,
     }
     Ok(())
 }
@@ -136,6 +141,7 @@ fn refuse_essential(
     layout: &mut SystemLayout,
     entry: &FstabEntry,
     path: &str,
+    options: &DiscoverOptions,
 ) -> Result<()> {
     let found = resolve::find(&entry.spec, &layout.partitions);
     let why = match found {
@@ -147,7 +153,8 @@ fn refuse_essential(
         },
     };
     let message = format!("fstab mounts {} at {path}, {why}", entry.spec);
-    if !ESSENTIAL.contains(&path) || entry.has_option("nofail") {
+    let optional = !ESSENTIAL.contains(&path) || entry.has_option("nofail");
+    if optional || options.incomplete {
         layout.warnings.push(message);
         return Ok(());
     }

@@ -4,7 +4,7 @@
 //!
 //! at counts its jobs in `.SEQ`, which must stay and begins at zero.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Operation, read_small, remove_files};
 use crate::error::Result;
@@ -40,7 +40,11 @@ const ZERO: &[u8] = b"00000\n";
 
 fn find(root: &GuestRoot) -> Result<Vec<Action>> {
     let mut actions = remove_files(root, PATTERNS)?;
-    actions.retain(|action| action.path().file_name() != Some(".SEQ".as_ref()));
+    actions.retain(|action| {
+        !COUNTERS
+            .iter()
+            .any(|counter| action.path() == Path::new(counter))
+    });
     for path in COUNTERS {
         if read_small(root, path)?.is_some_and(|count| count != ZERO) {
             actions.push(Action::Write(PathBuf::from(path), ZERO.to_vec()));

@@ -340,3 +340,69 @@ fn words_choose_as_in_virt_sysprep() {
     let error = select_words(["ssh-hostkey"]).unwrap_err();
     assert_eq!(error.advice(), Some("did you mean `ssh-hostkeys`?"));
 }
+
+/// virt-sysprep's own table: the operations of guestfs-tools at 58a50b30;
+/// true for those that run by default.
+const VIRT_SYSPREP: [(&str, bool); 45] = [
+    ("abrt-data", true),
+    ("backup-files", true),
+    ("bash-history", true),
+    ("blkid-tab", true),
+    ("ca-certificates", false),
+    ("crash-data", true),
+    ("cron-spool", true),
+    ("customize", true),
+    ("dhcp-client-state", true),
+    ("dhcp-server-state", true),
+    ("dovecot-data", true),
+    ("firewall-rules", false),
+    ("flag-reconfiguration", false),
+    ("fs-uuids", false),
+    ("ipa-client", true),
+    ("kerberos-data", false),
+    ("kerberos-hostkeytab", true),
+    ("logfiles", true),
+    ("lvm-system-devices", true),
+    ("lvm-uuids", true),
+    ("machine-id", true),
+    ("mail-spool", true),
+    ("net-hostname", true),
+    ("net-hwaddr", true),
+    ("net-nmconn", true),
+    ("pacct-log", true),
+    ("package-manager-cache", true),
+    ("pam-data", true),
+    ("passwd-backups", true),
+    ("puppet-data-log", true),
+    ("rh-subscription-manager", true),
+    ("rhn-systemid", true),
+    ("rpm-db", true),
+    ("samba-db-log", true),
+    ("script", true),
+    ("smolt-uuid", true),
+    ("ssh-hostkeys", true),
+    ("ssh-userdir", true),
+    ("sssd-db-log", true),
+    ("tmp-files", true),
+    ("udev-persistent-net", true),
+    ("user-account", false),
+    ("utmp", true),
+    ("yum-uuid", true),
+    ("zsh-history", true),
+];
+
+/// Not about files; docs/sysprep.md says why there are none.
+const NOT_HERE: [&str; 4] = ["customize", "fs-uuids", "lvm-uuids", "script"];
+
+#[test]
+fn every_difference_to_virt_sysprep_is_explained() {
+    for operation in ALL {
+        let theirs = VIRT_SYSPREP.iter().find(|(n, _)| *n == operation.name);
+        let same = theirs.is_some_and(|(_, on)| *on == operation.default);
+        assert!(same || !operation.note.is_empty(), "{}", operation.name);
+    }
+    for (name, _) in VIRT_SYSPREP {
+        let ours = ALL.iter().any(|operation| operation.name == name);
+        assert!(ours != NOT_HERE.contains(&name), "{name}");
+    }
+}
