@@ -11,5 +11,6 @@ mod failures;
 mod hostile;
 mod kill;
 mod provision;
+mod shell;
 mod support;
 mod verify;

@@ -99,7 +99,7 @@ impl Canary {
                 Ok(events) => {
                     all.extend(events.into_iter().map(|event| {
                         format!("{:?} {:?}", event.mask, event.name)
-                    }))
+                    }));
                 }
                 Err(Errno::EAGAIN) => return all,
                 Err(errno) => panic!("{errno}"),
