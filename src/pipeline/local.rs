@@ -11,7 +11,9 @@ use crate::artifact::Publisher;
 use crate::block::{CopyOptions, ReadAt, copy_to_raw};
 use crate::discover::{DiscoverOptions, SystemLayout, discover};
 use crate::error::{Context, Error, Result};
-use crate::image::{self, Format, Gate, Image, OpenOptions, WriteOptions};
+use crate::image::{
+    self, Compression, Format, Gate, Image, OpenOptions, WriteOptions,
+};
 use crate::progress::Monitor;
 
 /// Which file, and how it is opened.
@@ -111,6 +113,7 @@ impl LocalImage {
         &self,
         disk: File,
         output: &Path,
+        compression: Compression,
         work: &WorkDir,
         monitor: &Monitor,
     ) -> Result<PathBuf> {
@@ -135,7 +138,8 @@ impl LocalImage {
             fchown(&file, Some(before.uid()), Some(before.gid()))?;
             file.set_permissions(before.permissions())?;
         }
-        image::write(&disk, &file, &WriteOptions::new(format), monitor)
+        let options = WriteOptions::new(format).compression(compression);
+        image::write(&disk, &file, &options, monitor)
             .during("writing the changed image")
             .at(output)?;
         monitor.check()?;
