@@ -111,6 +111,7 @@ impl LocalImage {
         &self,
         disk: File,
         output: &Path,
+        compression: Compression,
         work: &WorkDir,
         monitor: &Monitor,
     ) -> Result<PathBuf> {
@@ -126,7 +127,7 @@ impl LocalImage {
         SingleOutput {
             path: output.to_owned(),
             format,
-            compression: Compression::None,
+            compression,
             replaces,
         }
         .write(disk, work, monitor)?;

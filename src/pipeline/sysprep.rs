@@ -13,6 +13,7 @@ use super::single_output::directory_of;
 use super::work_dir::WorkDir;
 use crate::error::{Result, after};
 use crate::finalise::{self, Action, Carries, Operation};
+use crate::image::Compression;
 use crate::progress::Monitor;
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
@@ -27,6 +28,8 @@ pub struct SysprepOptions {
     pub operations: Vec<&'static Operation>,
     /// The new image; the old one is replaced when it is not said.
     pub output: Option<PathBuf>,
+    /// How the data of the new image is compressed.
+    pub compression: Compression,
     /// Only tell what would be done.
     pub dry_run: bool,
 }
@@ -41,6 +44,7 @@ impl SysprepOptions {
             image,
             operations,
             output: None,
+            compression: Compression::None,
             dry_run: false,
         }
     }
@@ -124,7 +128,13 @@ fn run(
         true => None,
         false => {
             let output = options.output.as_ref().unwrap_or(&local.path);
-            Some(local.save(file, output, work, monitor)?)
+            Some(local.save(
+                file,
+                output,
+                options.compression,
+                work,
+                monitor,
+            )?)
         }
     };
     Ok(SysprepReport { operations, output })

@@ -193,6 +193,9 @@ pub(crate) struct Sysprep {
     /// Write the cleaned image there; without it the image is replaced
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Compress the new image: none, zlib[:LEVEL] or zstd[:LEVEL]
+    #[arg(long, value_name = "METHOD", default_value = "none")]
+    pub(crate) compression: Compression,
     /// Print what would be done and do nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

@@ -154,7 +154,7 @@ const KEPT: &[&str] = &[
 ];
 
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\na:x:1000:1000::/home/a:/s\n\
-    evil:x:1001:1001::/home/../etc:/s\nnobody:x:65534:65534::/:/n\n";
+    evil:x:1001:1001::/home/../etc:/s\n..:x:1002:1::/home/..:/s\nnobody:x:65534:65534::/:/n\n";
 
 fn put(dir: &Path, path: &str, content: &str) {
     let path = dir.join(path);

@@ -47,7 +47,7 @@ fn find(root: &GuestRoot) -> Result<Vec<Action>> {
         if is_plain_home(Path::new(home)) {
             actions.extend(existing(root, home)?);
         }
-        if !name.contains('/') {
+        if !name.contains('/') && !matches!(name, "" | "." | "..") {
             actions.extend(existing(root, &mail)?);
         }
     }

@@ -24,6 +24,7 @@ pub(super) fn run(
     let image = super::local(&image, &args.opening, global);
     let mut options = SysprepOptions::new(image, operations);
     options.output = args.output;
+    options.compression = args.compression;
     options.dry_run = args.dry_run;
     let report = pipeline::sysprep(&options, monitor)?;
     match global.json {
