@@ -3,6 +3,7 @@
 //!
 //! A missing tool fails a test: run `fixtures/setup.sh`.
 
+mod customize;
 mod discover;
 mod filesystem;
 mod image_compact;
