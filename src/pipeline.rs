@@ -11,6 +11,8 @@
 //! and [`customize`] do what their plans say. They and [`shell`] need root.
 
 mod build;
+mod compact;
+mod convert;
 mod customize;
 mod grow;
 mod input;
@@ -28,6 +30,8 @@ mod verify;
 mod work_dir;
 
 pub use build::build;
+pub use compact::compact;
+pub use convert::convert;
 pub use customize::{
     CustomizePlan, CustomizeReport, customize, plan_customize,
 };

@@ -5,6 +5,7 @@
 //! `cargo nextest run --features _privileged --test privileged`.
 
 mod boot;
+mod compact;
 mod concurrent;
 mod customize;
 mod failures;

@@ -70,6 +70,10 @@ pub(crate) enum Command {
     Customize(Box<Customize>),
     /// Change an image by a recipe, without clean-up and artifacts
     Provision(Provision),
+    /// Write an image in another format
+    Convert(Convert),
+    /// Rewrite an image in place without what is no longer used
+    Compact(Compact),
     /// Tell what an image file is
     Info(Info),
     /// Write the man page and the shell completions
@@ -215,6 +219,41 @@ pub(crate) struct Verify {
     pub(crate) junit: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) opening: Opening,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Convert {
+    /// The image file
+    pub(crate) source: PathBuf,
+    /// The file to write
+    pub(crate) target: PathBuf,
+    /// Its format; told by its suffix unless said
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// none, zlib[:LEVEL] or zstd[:LEVEL]
+    #[arg(long, value_name = "METHOD", default_value = "none")]
+    pub(crate) compression: Compression,
+    /// The source's format; told by its magic unless said
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<Format>,
+    /// Follow backing files out of the image's directory
+    #[arg(long)]
+    pub(crate) backing_anywhere: bool,
+    /// Print the SHA-256 of the target, too
+    #[arg(long)]
+    pub(crate) digest: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compact {
+    /// The image file
+    pub(crate) image: PathBuf,
+    /// none, zlib[:LEVEL] or zstd[:LEVEL]
+    #[arg(long, value_name = "METHOD", default_value = "none")]
+    pub(crate) compression: Compression,
+    /// The image's format; told by its magic unless said
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<Format>,
 }
 
 #[derive(Debug, clap::Args)]

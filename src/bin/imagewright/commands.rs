@@ -2,6 +2,7 @@
 //! One function a command: options for the library, then its result.
 
 mod build;
+mod convert;
 mod customize;
 mod fetch;
 mod info;
@@ -34,6 +35,8 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Provision(args) => {
             customize::provision(args, &global, monitor)
         }
+        Command::Convert(args) => convert::convert(&args, &global, monitor),
+        Command::Compact(args) => convert::compact(&args, &global, monitor),
         Command::Info(args) => info::run(&args, &global),
         Command::Assets(args) => {
             assets::write(&args.output)?;
