@@ -4,7 +4,6 @@
 
 SHELL := /bin/bash
 FIXTURES := $(abspath fixtures)
-TOOLS := $(abspath target/tools)
 export IMAGEWRIGHT_FIXTURES ?= /var/tmp/imagewright-fixtures
 
 .PHONY: demo test test-slow test-corpus check bench setup fixtures docs clean
@@ -30,16 +29,15 @@ test-slow: root setup fixtures nextest
 test-corpus:
 	@test -d "$(CORPUS)" || { echo "usage: make test-corpus CORPUS=dir" >&2; exit 2; }
 	IMAGEWRIGHT_CORPUS="$(abspath $(CORPUS))" \
-	    cargo test --test corpus -- --include-ignored
+	    cargo test --features _corpus --test corpus
 
 ## What must be clean before a commit.
-check: setup-build $(TOOLS)/bin/cargo-deny
+check: setup-build deny
 	cargo fmt --all --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
-	$(TOOLS)/bin/cargo-deny --offline check --config .deny.toml \
-	    bans licenses sources
+	cargo deny --config .deny.toml check bans licenses sources
 
 ## Phase times of the main job, and the copier against qemu-img.
 bench: root setup fixtures
@@ -65,13 +63,11 @@ root:
 nextest:
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
-# The prebuilt binary where pip is to be had, else from source.
-$(TOOLS)/bin/cargo-deny:
-	@mkdir -p $(TOOLS)
-	python3 -m pip install -q --root-user-action=ignore --target $(TOOLS) \
-	    cargo-deny || cargo install --locked --root $(TOOLS) cargo-deny
+# Built once for all checkouts of this user: it takes some minutes.
+deny:
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 
 clean:
 	cargo clean
 
-.PHONY: root nextest setup-build
+.PHONY: root nextest deny setup-build

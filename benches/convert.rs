@@ -17,6 +17,8 @@ use imagewright::Monitor;
 use imagewright::image::{
     self, Digest, Format, OpenOptions, WriteOptions, Writeback,
 };
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// A conversion: what it reads, what qemu-img is told, what we are told.
 struct Row {
@@ -97,6 +99,20 @@ const ROWS: &[Row] = &[
         ("qcow2", "zstd"),
         1.8,
     ),
+    row(
+        "raw to VMDK streamOptimized",
+        Source::Raw,
+        &["-O", "vmdk", "-o", "subformat=streamOptimized"],
+        ("vmdk", "none"),
+        5.0,
+    ),
+    row(
+        "raw to VHDX",
+        Source::Raw,
+        &["-O", "vhdx"],
+        ("vhdx", "none"),
+        1.5,
+    ),
 ];
 
 impl Source {
@@ -163,10 +179,11 @@ fn convert(source: &str, target: &str, row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// Time, size on disk and, of ours, peak memory in KiB.
+/// Time, processor time, size on disk and, of ours, peak memory in KiB.
 #[derive(Clone, Copy)]
 struct Run {
     time: Duration,
+    cpu: Duration,
     size: u64,
     peak: u64,
 }
@@ -175,15 +192,28 @@ fn measure(target: &Path, work: impl FnOnce() -> Result<u64>) -> Result<Run> {
     let _ = fs::remove_file(target);
     let status = Command::new("sync").status()?;
     ensure!(status.success(), "sync failed");
+    let cpu_before = children_cpu()?;
     let start = Instant::now();
     let peak = work()?;
     let time = start.elapsed();
+    let cpu = children_cpu()?.saturating_sub(cpu_before);
     let size = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(target)?);
     Ok(Run {
         time,
+        cpu,
         size: size * 512,
         peak,
     })
+}
+
+/// Processor time of all children so far.
+fn children_cpu() -> Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let seconds = |time: nix::sys::time::TimeVal| {
+        let micros = u64::try_from(time.num_microseconds()).unwrap_or(0);
+        Duration::from_micros(micros)
+    };
+    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
 fn median(mut runs: Vec<Run>) -> Run {
@@ -225,12 +255,16 @@ fn bench(row: &Row, index: usize, source: &Path, dir: &Path) -> Result<()> {
     ensure!(status.success(), "{}: the outputs differ", row.name);
     let (us, them) = (median(us), median(them));
     let ratio = them.time.as_secs_f64() / us.time.as_secs_f64();
+    let cpu = |run: Run| run.cpu.as_secs_f64();
     println!(
-        "| {} | {:.2} s | {:.2} s | {ratio:.1}x | {:.1}x | {} | {} | {} |",
+        "| {} | {:.2} s | {:.2} s | {ratio:.1}x | {:.1}x | {:.2} s | {:.2} s \
+         | {} | {} | {} |",
         row.name,
         them.time.as_secs_f64(),
         us.time.as_secs_f64(),
         row.goal,
+        cpu(them),
+        cpu(us),
         them.size >> 20,
         us.size >> 20,
         us.peak >> 10,
@@ -274,9 +308,9 @@ fn main() -> Result<()> {
     let only = env::var("IMAGEWRIGHT_BENCH_ONLY").unwrap_or_default();
     println!(
         "| conversion | qemu-img | imagewright | ratio | goal \
-         | qemu MiB | our MiB | our peak MiB |"
+         | qemu CPU | our CPU | qemu MiB | our MiB | our peak MiB |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("|{}", " --- |".repeat(10));
     let made = |source: Source| source.make(&dir, &image);
     for (index, row) in ROWS.iter().enumerate() {
         if row.name.contains(&only) {

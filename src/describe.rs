@@ -3,6 +3,7 @@
 //! What is in an image, read from its files.
 
 mod dpkg;
+pub mod verify;
 
 use serde::Serialize;
 

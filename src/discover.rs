@@ -18,7 +18,7 @@
 //! # let disk: Arc<dyn ReadAt> = Arc::new(Vec::new());
 //! let survey = Survey::read(&disk)?;
 //! let layout = survey.assemble(&DiscoverOptions::default(), &mut |candidate| {
-//!     match discover::open_ext4(disk.clone(), candidate)? {
+//!     match discover::open_ext4(&disk, candidate)? {
 //!         Some(root) => Ok(Some(root)),
 //!         None => mount(candidate), // read-only, without replaying a journal
 //!     }
@@ -86,6 +86,5 @@ pub fn discover(
     options: &DiscoverOptions,
 ) -> Result<SystemLayout> {
     let survey = Survey::read(&disk)?;
-    survey
-        .assemble(options, &mut |candidate| open_ext4(disk.clone(), candidate))
+    survey.assemble(options, &mut |candidate| open_ext4(disk, candidate))
 }

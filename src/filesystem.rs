@@ -10,7 +10,7 @@ mod btrfs;
 mod container;
 mod crc32c;
 mod ext;
-mod fat;
+pub mod fat;
 mod other;
 mod probe;
 mod superblock;

@@ -21,11 +21,9 @@ mod guid;
 mod kind;
 mod mbr;
 mod table;
-mod window;
 
 pub use architecture::Architecture;
 pub use grow::{GrowPlan, PartitionGrowth};
 pub use guid::Guid;
 pub use kind::{PartitionKind, TypeId};
 pub use table::{Partition, PartitionTable, TableKind, Warning};
-pub use window::Window;

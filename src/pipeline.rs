@@ -7,22 +7,36 @@
 //!       -> trim -> unmount -> detach -> outputs -> manifest -> publish
 //! ```
 //!
-//! A [`BuildPlan`] is made without privilege and without changing anything; a
-//! build does what its plan says. [`build`] and [`shell`] need root.
+//! A plan is made without privilege and without changing anything; [`build`]
+//! and [`customize`] do what their plans say. They and [`shell`] need root.
 
 mod build;
+mod customize;
 mod grow;
 mod input;
+mod local;
 mod mounted;
 mod options;
 mod plan;
+mod provision_plan;
+mod provisioning;
 mod report;
 mod shell;
+mod single_output;
+mod sysprep;
+mod verify;
 mod work_dir;
 
 pub use build::build;
+pub use customize::{
+    CustomizePlan, CustomizeReport, customize, plan_customize,
+};
 pub use input::InputOptions;
-pub use options::{BuildOptions, ShellOptions};
+pub use local::LocalOptions;
+pub use options::{BuildOptions, CustomizeOptions, ShellOptions};
 pub use plan::{BuildPlan, OutputPlan, plan};
+pub use provision_plan::ProvisionPlan;
 pub use report::{BuildReport, Phase};
 pub use shell::{Shell, shell};
+pub use sysprep::{Cleaned, SysprepOptions, SysprepReport, sysprep};
+pub use verify::verify;

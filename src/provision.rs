@@ -8,6 +8,7 @@
 mod accounts;
 mod apt;
 mod files;
+mod order;
 mod package_manager;
 mod steps;
 
@@ -16,13 +17,16 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::chroot::GuestEnvironment;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Monitor;
 use crate::recipe::{
     FileEntry, Hold, PackageName, PackageSpec, Recipe, Repository, Step,
 };
 
+pub(crate) use accounts::{gid as group_id, uid as user_id};
+pub(crate) use apt::KUBERNETES as KUBERNETES_PACKAGES;
 pub use package_manager::{KeySource, PackageManager, package_manager};
+pub use steps::NewPassword;
 
 /// One piece of phase 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +57,12 @@ impl Task {
             Self::File(_) => false,
             Self::Step(step) => matches!(
                 step,
-                Step::Install(_) | Step::Uninstall(_) | Step::Update
+                Step::FirstbootInstall(_)
+                    | Step::Hold(_)
+                    | Step::Install(_)
+                    | Step::Repository(_)
+                    | Step::Uninstall(_)
+                    | Step::Update
             ),
             _ => true,
         }
@@ -104,7 +113,12 @@ fn spaced<T: fmt::Display>(items: &[T]) -> String {
 }
 
 /// The tasks of a recipe, in order.
-pub fn plan(recipe: &Recipe) -> Vec<Task> {
+///
+/// Files of operations are read, and the passwords of steps come last.
+///
+/// # Errors
+/// `NotFound`, `InvalidArgument` and others for files of operations.
+pub fn plan(recipe: &Recipe) -> Result<Vec<Task>> {
     let packages = &recipe.packages;
     let mut tasks: Vec<Task> = packages
         .repositories
@@ -125,14 +139,14 @@ pub fn plan(recipe: &Recipe) -> Vec<Task> {
         tasks.push(Task::Remove(packages.remove.clone()));
     }
     tasks.extend(recipe.files.iter().cloned().map(Task::File));
-    tasks.extend(recipe.steps.iter().cloned().map(Task::Step));
+    tasks.extend(order::step_tasks(recipe)?);
     if !packages.hold.is_none() {
         tasks.push(Task::Hold(packages.hold.clone()));
     }
-    tasks
+    Ok(tasks)
 }
 
-/// Does `task` in the image.
+/// Does `task` in the image; returns the password that it made up.
 ///
 /// # Errors
 /// `Command` when a program of the image fails, `NotFound` for a package that
@@ -143,30 +157,23 @@ pub fn run(
     packages: Option<&dyn PackageManager>,
     keys: &dyn KeySource,
     monitor: &Monitor,
-) -> Result<()> {
+) -> Result<Option<NewPassword>> {
     let guest = package_manager::Guest {
         environment,
         monitor,
     };
-    let packages = || {
-        packages.ok_or_else(|| {
-            Error::internal("a task without its package manager")
-        })
-    };
+    let help = steps::Help { packages, keys };
     match task {
         Task::AddRepository(repository) => {
-            let key = match &repository.key {
-                Some(key) => Some(keys.load(key, monitor)?),
-                None => None,
-            };
-            packages()?.add_repository(&guest, repository, key.as_deref())
+            steps::add_repository(&guest, help, repository)
         }
-        Task::Refresh => packages()?.refresh(&guest),
-        Task::Upgrade => packages()?.upgrade(&guest),
-        Task::Install(specs) => packages()?.install(&guest, specs),
-        Task::Remove(names) => packages()?.remove(&guest, names),
+        Task::Refresh => help.packages()?.refresh(&guest),
+        Task::Upgrade => help.packages()?.upgrade(&guest),
+        Task::Install(specs) => help.packages()?.install(&guest, specs),
+        Task::Remove(names) => help.packages()?.remove(&guest, names),
         Task::File(entry) => files::write_entry(environment.root(), entry),
-        Task::Step(step) => steps::run(step, &guest, &packages),
-        Task::Hold(hold) => packages()?.hold(&guest, hold),
+        Task::Step(step) => return steps::run(step, &guest, help),
+        Task::Hold(hold) => help.packages()?.hold(&guest, hold),
     }
+    .map(|()| None)
 }

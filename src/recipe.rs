@@ -32,6 +32,8 @@ mod file;
 mod node;
 mod package;
 mod path;
+mod repository;
+mod secret;
 mod section;
 mod size;
 mod step;
@@ -46,14 +48,19 @@ use serde::{Deserialize, Serialize};
 
 pub use digest::Sha256;
 pub use file::{FileEntry, Mode, Principal};
-pub use package::{Hold, Key, PackageName, PackageSpec, Packages, Repository};
+pub use package::{Hold, PackageName, PackageSpec, Packages};
 pub(crate) use path::percent_decode;
 pub use path::{GuestPath, HostPath, Location};
+pub use repository::{Key, Repository};
+pub use secret::Secret;
 pub use section::{
     Artifact, Compression, Disk, Metadata, Proxy, Source, Sysprep,
 };
 pub use size::ByteSize;
-pub use step::{Operation, Step};
+pub use step::{
+    KernelArguments, Operation, PasswordCrypto, PasswordSelector,
+    PasswordSource, SshKey, Step, Sysctl, UnitAction, UnitName, UserSpec,
+};
 pub use suggest::suggest;
 
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -193,13 +200,11 @@ impl Recipe {
             .flatten()
             .filter_map(Location::path_mut)
         });
-        let keys =
-            self.packages.repositories.iter_mut().filter_map(|r| {
-                match r.key.as_mut()? {
-                    Key::At(location) => location.path_mut(),
-                    Key::Inline(_) => None,
-                }
-            });
+        let keys = self
+            .packages
+            .repositories
+            .iter_mut()
+            .filter_map(Repository::key_file_mut);
         let packages = &mut self.packages.install;
         let packages = packages.iter_mut().filter_map(PackageSpec::file_mut);
         let files = self.files.iter_mut().filter_map(|f| f.source.as_mut());

@@ -77,6 +77,9 @@ pub struct FetchOptions {
     pub keyring: Option<Reference>,
     /// Takes a file no checksum is found for; one that is found counts.
     pub insecure_no_checksum: bool,
+    /// Takes a local file without looking for a checksum: one's own work,
+    /// that no checksum file beside it can know.
+    pub as_it_is: bool,
     /// How long a server may be silent; 60 s.
     pub timeout: Duration,
     /// The first wait after a failed request, doubled each time; 500 ms.
@@ -92,6 +95,7 @@ impl Default for FetchOptions {
             signature: None,
             keyring: None,
             insecure_no_checksum: false,
+            as_it_is: false,
             timeout: Duration::from_secs(60),
             retry_delay: Duration::from_millis(500),
         }

@@ -4,6 +4,7 @@
 //! Everything here is a thin, typed wrapper that keeps its arguments in the
 //! error. What `nix` offers as a safe function is called where it is used.
 
+pub(crate) mod attributes;
 pub(crate) mod block_device;
 pub(crate) mod capability;
 pub(crate) mod file;

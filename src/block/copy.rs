@@ -10,6 +10,7 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::sync::{Mutex, PoisonError};
 
 use crate::block::{
     BlockRead, Pipeline, Pool, Window, Windows, WriteAt, default_workers,
@@ -213,6 +214,9 @@ fn copy(
     let pool = Pool::new(to_usize(chunk));
     let counter = monitor.bytes(source.size());
     let observed = observe.is_some();
+    // Filesystems let one write to a file at a time: those who wait here
+    // sleep, inside the kernel they would spin.
+    let turn = Mutex::new(());
     let mut reported = 0;
     Pipeline::new(options.workers).run(
         Windows::new(source, chunk),
@@ -221,9 +225,12 @@ fn copy(
             monitor.check()?;
             let mut buffer = pool.take();
             let runs = read_runs(source, window, &mut buffer)?;
+            let held = (kind == Kind::File)
+                .then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
             for run in &runs {
                 write_run(target, kind, options, run, &buffer)?;
             }
+            drop(held);
             if observed {
                 return Ok((window, runs, Some(buffer)));
             }

@@ -161,6 +161,18 @@ impl BlockRead for Vec<u8> {
     }
 }
 
+impl<T: WriteAt + ?Sized> WriteAt for &T {
+    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<()> {
+        (**self).write_at(offset, buf)
+    }
+}
+
+impl<T: WriteAt + ?Sized> WriteAt for std::sync::Arc<T> {
+    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<()> {
+        (**self).write_at(offset, buf)
+    }
+}
+
 impl WriteAt for File {
     fn write_at(&self, offset: u64, buf: &[u8]) -> Result<()> {
         self.write_all_at(buf, offset)

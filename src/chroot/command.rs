@@ -50,6 +50,7 @@ pub struct GuestCommand<'e> {
     variables: Vec<(String, String)>,
     directory: String,
     stdin: Vec<u8>,
+    stdin_file: Option<OwnedFd>,
 }
 
 impl<'e> GuestCommand<'e> {
@@ -64,6 +65,7 @@ impl<'e> GuestCommand<'e> {
             variables: Vec::new(),
             directory: "/".to_owned(),
             stdin: Vec::new(),
+            stdin_file: None,
         }
     }
 
@@ -98,6 +100,12 @@ impl<'e> GuestCommand<'e> {
         self
     }
 
+    /// The file or pipe the command reads.
+    pub fn stdin_from(mut self, file: OwnedFd) -> Self {
+        self.stdin_file = Some(file);
+        self
+    }
+
     /// Runs it; its output goes to the monitor.
     ///
     /// # Errors
@@ -117,12 +125,13 @@ impl<'e> GuestCommand<'e> {
     ///
     /// # Errors
     /// `NotFound`, `Cancelled`.
-    pub fn status(self, monitor: &Monitor) -> Result<(ExitStatus, String)> {
+    pub fn status(mut self, monitor: &Monitor) -> Result<(ExitStatus, String)> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let stdin = self.stdin_file()?;
         let guest =
             self.spawn([stdin.as_fd(), write.as_fd(), write.as_fd()], false)?;
-        drop(write);
+        // Who feeds a pipe is to see that nobody reads it any more.
+        drop((write, stdin));
         let mut lines = Lines::default();
         pump(&guest, &read, monitor, |bytes| {
             lines.push(bytes, monitor);
@@ -139,7 +148,7 @@ impl<'e> GuestCommand<'e> {
     ///
     /// # Errors
     /// `NotFound`, `Cancelled`; `Unsupported` above 64 MiB.
-    pub fn output(self, monitor: &Monitor) -> Result<Output> {
+    pub fn output(mut self, monitor: &Monitor) -> Result<Output> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let stdin = self.stdin_file()?;
         let null = File::options().write(true).open("/dev/null")?;
@@ -213,7 +222,10 @@ impl<'e> GuestCommand<'e> {
         Ok(status)
     }
 
-    fn stdin_file(&self) -> Result<OwnedFd> {
+    fn stdin_file(&mut self) -> Result<OwnedFd> {
+        if let Some(file) = self.stdin_file.take() {
+            return Ok(file);
+        }
         if self.stdin.is_empty() {
             return Ok(File::open("/dev/null")?.into());
         }

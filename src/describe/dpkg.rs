@@ -8,32 +8,77 @@ use super::Package;
 
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
 
+/// What dpkg knows of one package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) package: Package,
+    /// `install`, `hold`, `deinstall`, `purge`.
+    pub(super) want: String,
+    /// `ok` or `reinstreq`.
+    pub(super) flag: String,
+    /// `installed`, `half-configured` and so on.
+    pub(super) state: String,
+    /// Names it also goes by.
+    pub(super) provides: Vec<String>,
+}
+
+impl Entry {
+    /// Whether its files are in place.
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self.state.as_str(), "not-installed" | "config-files")
+    }
+
+    /// Whether dpkg has nothing left to do for it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.state == "installed" || !self.is_there()
+    }
+
+    /// Whether upgrades pass it over.
+    pub(super) fn is_held(&self) -> bool {
+        self.want == "hold"
+    }
+}
+
 /// The packages whose files are in place.
-///
-/// Stanzas of packages that were removed, or whose configuration is all that
-/// is left, are passed over; a stanza that lacks a field is, too: dpkg itself
-/// would not have written it.
 pub(super) fn parse_status(status: &[u8]) -> Vec<Package> {
+    let all = parse_all(status).into_iter().filter(Entry::is_there);
+    all.map(|entry| entry.package).collect()
+}
+
+/// Everything dpkg knows of.
+///
+/// A stanza that lacks a field is passed over: dpkg itself would not have
+/// written it.
+pub(super) fn parse_all(status: &[u8]) -> Vec<Entry> {
     let text = String::from_utf8_lossy(status);
     text.split("\n\n").filter_map(parse_stanza).collect()
 }
 
-fn parse_stanza(stanza: &str) -> Option<Package> {
+fn parse_stanza(stanza: &str) -> Option<Entry> {
     let field = |name: &str| {
         stanza.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     };
-    // "want flag status"; the third word is the state.
-    let state = field("Status")?.split_whitespace().nth(2)?;
-    if matches!(state, "not-installed" | "config-files") {
-        return None;
-    }
-    Some(Package {
-        name: field("Package")?.to_owned(),
-        architecture: field("Architecture")?.to_owned(),
-        version: field("Version")?.to_owned(),
+    // "want flag status".
+    let mut words = field("Status")?.split_whitespace().map(str::to_owned);
+    let (want, flag, state) = (words.next()?, words.next()?, words.next()?);
+    let provides = field("Provides").unwrap_or_default().split(',');
+    Some(Entry {
+        package: Package {
+            name: field("Package")?.to_owned(),
+            architecture: field("Architecture")?.to_owned(),
+            version: field("Version")?.to_owned(),
+        },
+        want,
+        flag,
+        state,
+        // Each with a version in parentheses, perhaps.
+        provides: provides
+            .filter_map(|one| one.split_whitespace().next())
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
@@ -50,5 +95,18 @@ mod tests {
         let found = parse_status(status);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].version, "1:2-3");
+    }
+
+    #[test]
+    fn states_and_holds() {
+        let status = b"Package: a\nStatus: hold ok installed\n\
+            Architecture: all\nVersion: 1\nProvides: b, c (= 1)\n\
+            \nPackage: d\nStatus: install reinstreq half-configured\n\
+            Architecture: all\nVersion: 1\n";
+        let found = parse_all(status);
+        assert!(found[0].is_held() && found[0].is_settled());
+        assert_eq!(found[0].provides, ["b", "c"]);
+        assert!(!found[1].is_settled());
+        assert_eq!(found[1].flag, "reinstreq");
     }
 }

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use ext4_view::{Ext4, Ext4Error, Ext4Read};
 
 use super::{Candidate, RootReader};
-use crate::block::ReadAt;
+use crate::block::{ReadAt, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::{Superblock, forget_journal};
-use crate::partition::Window;
 use crate::partition::field::{u16_le, u32_le};
 
 /// Groups of blocks the reader keeps in memory: 16 TiB in the usual 128 MiB.
@@ -32,7 +31,7 @@ const SUPERBLOCK: u64 = 1024;
 /// `Corrupt` when the filesystem is, or is larger than its partition; whatever
 /// [`ReadAt::read_at`] returns.
 pub fn open_ext4(
-    disk: Arc<dyn ReadAt>,
+    disk: &Arc<dyn ReadAt>,
     candidate: &Candidate,
 ) -> Result<Option<Box<dyn RootReader>>> {
     if !candidate.filesystem.kind.is_ext() {
@@ -40,23 +39,23 @@ pub fn open_ext4(
     }
     let open = || {
         candidate.filesystem.check_fits(candidate.partition.len)?;
-        let window = candidate.partition.window(disk)?;
-        if is_beyond_reader(&candidate.filesystem, &window)? {
+        let slice = || candidate.partition.slice(disk.clone());
+        if is_beyond_reader(&candidate.filesystem, &slice()?)? {
             return Ok(None);
         }
         let load = |replay| {
             let reader = Reader {
-                window: window.clone(),
+                partition: slice()?,
                 bytes: MAX_BYTES,
                 reads: MAX_READS,
                 replay,
             };
-            Ext4::load(Box::new(reader))
+            Ok::<_, Error>(Ext4::load(Box::new(reader)))
         };
         // A journal of a kind the reader does not know is left aside, as a
         // mount with `noload` does.
-        let fs = match load(true) {
-            Err(Ext4Error::Incompatible(_)) => load(false),
+        let fs = match load(true)? {
+            Err(Ext4Error::Incompatible(_)) => load(false)?,
             other => other,
         };
         match fs {
@@ -92,7 +91,7 @@ fn is_beyond_reader(
 }
 
 struct Reader {
-    window: Window<Arc<dyn ReadAt>>,
+    partition: Slice<Arc<dyn ReadAt>>,
     bytes: u64,
     reads: u32,
     replay: bool,
@@ -116,7 +115,7 @@ impl Ext4Read for Reader {
                 )));
             }
         }
-        self.window.read_at(start_byte, dst)?;
+        self.partition.read_at(start_byte, dst)?;
         if !self.replay && start_byte == SUPERBLOCK {
             forget_journal(dst);
         }

@@ -20,7 +20,8 @@ pub enum FstabSpec {
 }
 
 impl FstabSpec {
-    fn parse(field: &str) -> Self {
+    /// The meaning of the first field of a line, or of the kernel's `root=`.
+    pub fn parse(field: &str) -> Self {
         let unquoted = |value: &str| {
             let inner = value.strip_prefix('"');
             inner

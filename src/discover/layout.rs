@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Family, OsRelease};
+use super::{Family, FstabSpec, OsRelease, resolve};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::{FilesystemKind, Superblock};
 use crate::partition::{Architecture, Partition, TableKind};
@@ -141,6 +141,12 @@ impl SystemLayout {
     /// The first partition with a role.
     pub fn with_role(&self, role: Role) -> Option<&PartitionLayout> {
         self.partitions.iter().find(|p| p.role == Some(role))
+    }
+
+    /// The partition that fstab, or the kernel's `root=`, would mean; the
+    /// first of several; `None` if it is not on this disk.
+    pub fn find(&self, spec: &FstabSpec) -> Option<&PartitionLayout> {
+        resolve::find(spec, &self.partitions)
     }
 
     /// The mount at a path.

@@ -207,8 +207,7 @@ fn survey_partition(
     ) {
         return Ok(layout);
     }
-    let window = partition.window(disk)?;
-    match probe(&window) {
+    match probe(&partition.slice(disk)?) {
         Ok(found) => layout.filesystem = found,
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             layout.problem = Some(error.to_string());

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use crate::block::{BlockRead, Extent, FileDisk, ReadAt, Stored};
 use crate::error::{Context, Error, Result};
-use crate::image::{Format, Gate, ImageInfo, detect, qcow2};
+use crate::image::{
+    Format, Gate, ImageInfo, detect, ova, qcow, qcow2, vdi, vhd, vhdx, vmdk,
+};
 
 /// Images in a chain of backing files, at most; QEMU has no limit of its
 /// own, and nobody needs as many.
@@ -23,6 +25,7 @@ pub struct OpenOptions {
     pub(crate) format: Option<Format>,
     pub(crate) gate: Gate,
     pub(crate) snapshot: Option<String>,
+    pub(crate) member: Option<String>,
 }
 
 impl OpenOptions {
@@ -51,6 +54,15 @@ impl OpenOptions {
     #[must_use]
     pub fn snapshot(mut self, name: impl Into<Option<String>>) -> Self {
         self.snapshot = name.into();
+        self
+    }
+}
+
+impl OpenOptions {
+    /// The file of an OVA that is the disk; else it is the first disk.
+    #[must_use]
+    pub fn member(mut self, name: impl Into<Option<String>>) -> Self {
+        self.member = name.into();
         self
     }
 }
@@ -212,21 +224,31 @@ impl<'a> Opener<'a> {
         {
             return Err(Error::invalid("only qcow2 has internal snapshots"));
         }
-        let (disk, info) = match format {
+        let (disk, info) = self.open_format(disk, format)?;
+        Ok(Image {
+            disk,
+            info: Arc::new(info),
+        })
+    }
+
+    /// Reads a disk as an image of a format.
+    pub(crate) fn open_format(
+        &mut self,
+        disk: Arc<dyn BlockRead>,
+        format: Format,
+    ) -> Result<(Arc<dyn BlockRead>, ImageInfo)> {
+        Ok(match format {
             Format::Raw => {
                 let info = ImageInfo::new(format, disk.size(), disk.size());
                 (disk, info)
             }
             Format::Qcow2 => qcow2::open(disk, self)?,
-            other => {
-                return Err(Error::unsupported(format!(
-                    "{other} images are not read yet"
-                )));
-            }
-        };
-        Ok(Image {
-            disk,
-            info: Arc::new(info),
+            Format::Qcow => qcow::open(disk, self)?,
+            Format::Vdi => vdi::open(disk)?,
+            Format::Vhd => vhd::open(disk, self)?,
+            Format::Vhdx => vhdx::open(disk, self)?,
+            Format::Ova => ova::open(&disk, self)?,
+            Format::Vmdk => vmdk::open(&disk, self)?,
         })
     }
 

@@ -21,6 +21,8 @@ const PASS_CHUNK: usize = 256 << 10;
 pub(crate) struct Output<'a> {
     target: Target<'a>,
     hasher: Option<Sha256>,
+    /// Where in the file its first byte is.
+    start: u64,
     /// Bytes appended so far.
     len: u64,
 }
@@ -58,6 +60,17 @@ impl<'a> Output<'a> {
                 Digest::Sha256 => Some(Sha256::new()),
                 Digest::None => None,
             },
+            start: 0,
+            len: 0,
+        }
+    }
+
+    /// A member of the file that begins at `start`, with a digest of its own.
+    pub(crate) fn member(&self, start: u64) -> Self {
+        Self {
+            target: self.target,
+            hasher: Some(Sha256::new()),
+            start,
             len: 0,
         }
     }
@@ -77,7 +90,7 @@ impl<'a> Output<'a> {
 
     /// Writes the next bytes.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.target.write_at(self.len, bytes)?;
+        self.target.write_at(self.start + self.len, bytes)?;
         self.pass(bytes);
         Ok(())
     }
@@ -113,6 +126,20 @@ impl<'a> Output<'a> {
             len -= piece;
         }
         Ok(())
+    }
+
+    /// Takes room for the next bytes, all of which will be written: cheaper
+    /// than piece by piece, and a full filesystem says so at once.
+    pub(crate) fn reserve(&self, len: u64) -> Result<()> {
+        if len > 0 {
+            sys::reserve(self.target.file, self.len, len)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the file its length where its last bytes were left out.
+    pub(crate) fn extend_file(&self) -> Result<()> {
+        Ok(self.target.file.set_len(self.len)?)
     }
 
     /// The result when all bytes went through in order.

@@ -4,18 +4,63 @@
 //! the digest in order.
 
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 
-use crate::block::{BlockRead, Pipeline, Pool, to_u64, to_usize};
+use crate::block::{BlockRead, Pipeline, Pool, for_each_run, to_u64, to_usize};
 use crate::error::Result;
 use crate::image::allocation::{Allocation, Marked};
-use crate::image::output::Output;
+use crate::image::output::{Output, Target};
 use crate::progress::Monitor;
+
+/// Zeroes within a unit that are left out of the file, at least.
+const SPARSE_GAP: usize = 64 << 10;
+
+/// Holes are looked for at the block size of common filesystems.
+const GRAIN: usize = 4096;
+
+/// Units to append, each with the same bytes before it.
+#[derive(Debug)]
+pub(crate) struct Units<'a> {
+    allocation: &'a Allocation,
+    unit: usize,
+    prefix: &'a [u8],
+}
+
+impl<'a> Units<'a> {
+    pub(crate) fn new(allocation: &'a Allocation, unit: u64) -> Self {
+        Self {
+            allocation,
+            unit: to_usize(unit),
+            prefix: &[],
+        }
+    }
+
+    /// The bytes before each unit.
+    pub(crate) fn prefix(mut self, prefix: &'a [u8]) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// Bytes of the file per unit.
+    fn stride(&self) -> usize {
+        self.unit + self.prefix.len()
+    }
+
+    /// Whether a unit is so large that it may have holes worth keeping.
+    fn is_sparse(&self) -> bool {
+        self.unit > SPARSE_GAP
+    }
+
+    /// Bytes of the file for the largest window.
+    fn window_len(&self) -> usize {
+        to_usize(self.allocation.window_len()) / self.unit * self.stride()
+    }
+}
 
 /// Appends all marked units of `source`, one after the other.
 pub(crate) fn append_units(
     source: &dyn BlockRead,
-    allocation: &Allocation,
-    unit: u64,
+    units: &Units<'_>,
     output: &mut Output<'_>,
     workers: NonZeroUsize,
     monitor: &Monitor,
@@ -23,17 +68,31 @@ pub(crate) fn append_units(
     let start = output.len();
     let target = output.target();
     let hashed = output.is_hashed();
-    let counter = monitor.bytes(allocation.len() * unit);
-    let pool = Pool::new(to_usize(allocation.window_len()));
+    let stride = to_u64(units.stride());
+    let len = units.allocation.len() * stride;
+    let counter = monitor.bytes(len);
+    if !units.is_sparse() {
+        output.reserve(len)?;
+    }
+    // Filesystems let one write to a file at a time: those who wait here
+    // sleep, inside the kernel they would spin.
+    let turn = Mutex::new(());
+    let pool = Pool::new(units.window_len());
     Pipeline::new(workers).run(
-        allocation.windows().iter().map(Ok),
+        units.allocation.windows().iter().map(Ok),
         || Ok(()),
         |(), marked| {
             monitor.check()?;
             let mut buffer = pool.take();
-            let len = gather(source, marked, unit, &mut buffer)?;
-            let offset = start + marked.rank * unit;
-            target.write_at(offset, &buffer[..len])?;
+            let len = gather(source, marked, units, &mut buffer)?;
+            let offset = start + marked.rank * stride;
+            let bytes = &buffer[..len];
+            let held = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            match units.is_sparse() {
+                true => write_sparse(target, offset, bytes)?,
+                false => target.write_at(offset, bytes)?,
+            }
+            drop(held);
             if hashed {
                 return Ok((Some(buffer), len));
             }
@@ -50,7 +109,15 @@ pub(crate) fn append_units(
             }
             counter.add(to_u64(len))
         },
-    )
+    )?;
+    output.extend_file()
+}
+
+/// Writes what is not zero: a large unit may hold little.
+fn write_sparse(target: Target<'_>, offset: u64, bytes: &[u8]) -> Result<()> {
+    for_each_run(bytes, GRAIN, SPARSE_GAP, |from, to| {
+        target.write_at(offset + to_u64(from), &bytes[from..to])
+    })
 }
 
 /// Reads the marked units of a window to the start of `buffer`, without the
@@ -58,14 +125,21 @@ pub(crate) fn append_units(
 fn gather(
     source: &dyn BlockRead,
     marked: &Marked,
-    unit: u64,
+    units: &Units<'_>,
     buffer: &mut [u8],
 ) -> Result<usize> {
-    let mut units = marked.units().peekable();
+    let unit = to_u64(units.unit);
+    let mut indices = marked.units().peekable();
     let mut filled = 0;
-    while let Some(first) = units.next() {
+    while let Some(first) = indices.next() {
+        buffer[filled..filled + units.prefix.len()]
+            .copy_from_slice(units.prefix);
+        filled += units.prefix.len();
         let mut count = 1;
-        while units.next_if_eq(&(first + count)).is_some() {
+        // Neighbours with nothing between go through one read.
+        while units.prefix.is_empty()
+            && indices.next_if_eq(&(first + count)).is_some()
+        {
             count += 1;
         }
         let offset = marked.window.offset + first * unit;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 //! Writes a sparse raw file, the digest on the way.
 
-use crate::block::{BlockRead, CopyOptions, copy_and_observe, to_u64};
+use crate::block::{BlockRead, CopyOptions, copy_and_observe, copy_to_raw};
 use crate::error::Result;
 use crate::image::output::Output;
 use crate::image::{WriteOptions, Written};
@@ -14,28 +14,30 @@ pub(crate) fn write(
     options: &WriteOptions,
     monitor: &Monitor,
 ) -> Result<Written> {
+    options.no_cluster_size()?;
+    append(source, &mut output, options, monitor)?;
+    Ok(output.finish())
+}
+
+/// Makes the empty output hold the bytes of `source`.
+pub(crate) fn append(
+    source: &dyn BlockRead,
+    output: &mut Output<'_>,
+    options: &WriteOptions,
+    monitor: &Monitor,
+) -> Result<()> {
     let target = output.target();
     let copy = CopyOptions::new().workers(options.workers);
     if !output.is_hashed() {
-        crate::block::copy_to_raw(source, target.file(), &copy, monitor)?;
+        copy_to_raw(source, target.file(), &copy, monitor)?;
         output.skip(source.size());
-        return Ok(output.finish());
+        return Ok(());
     }
-    copy_and_observe(
-        source,
-        target.file(),
-        &copy,
-        monitor,
-        |offset, bytes| {
-            let gap = offset - output.len();
-            output.pass_zeroes(gap, monitor)?;
-            debug_assert_eq!(output.len(), offset);
-            output.pass(bytes);
-            debug_assert_eq!(output.len(), offset + to_u64(bytes.len()));
-            Ok(())
-        },
-    )?;
-    let rest = source.size() - output.len();
-    output.pass_zeroes(rest, monitor)?;
-    Ok(output.finish())
+    let observe = |offset, bytes: &[u8]| {
+        output.pass_zeroes(offset - output.len(), monitor)?;
+        output.pass(bytes);
+        Ok(())
+    };
+    copy_and_observe(source, target.file(), &copy, monitor, observe)?;
+    output.pass_zeroes(source.size() - output.len(), monitor)
 }

@@ -13,8 +13,9 @@ use crate::block::{BlockRead, default_workers};
 use crate::error::{Context, Error, Result};
 use crate::image::Format;
 use crate::image::output::Output;
+use crate::image::ova::{self, Machine};
 use crate::image::qcow2::{packed_writer, plain_writer};
-use crate::image::raw_writer;
+use crate::image::{raw_writer, vdi, vhd, vhdx, vmdk};
 use crate::progress::Monitor;
 
 /// How an image's clusters are packed.
@@ -30,8 +31,9 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The zlib level when none is said.
-    pub const ZLIB_LEVEL: i32 = 6;
+    /// The zlib level when none is said: files are a little smaller than
+    /// those of QEMU, whose level 6 has a window of 4 KiB only.
+    pub const ZLIB_LEVEL: i32 = 2;
     /// The zstd level when none is said: QEMU's.
     pub const ZSTD_LEVEL: i32 = 3;
 }
@@ -96,6 +98,58 @@ pub enum Writeback {
     Kernel,
 }
 
+/// A variant of a format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Subformat {
+    /// VHD: the disk's bytes and a footer, whole MiB, as Azure wants it.
+    Fixed,
+    /// VHD: only blocks that hold something.
+    Dynamic,
+    /// VMDK: compressed, in order; what an OVA holds.
+    StreamOptimized,
+    /// VMDK: only grains that hold something, in one file.
+    MonolithicSparse,
+}
+
+impl Subformat {
+    /// The name, as QEMU has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Dynamic => "dynamic",
+            Self::StreamOptimized => "streamOptimized",
+            Self::MonolithicSparse => "monolithicSparse",
+        }
+    }
+}
+
+impl fmt::Display for Subformat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Subformat {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let all = [
+            Self::Fixed,
+            Self::Dynamic,
+            Self::StreamOptimized,
+            Self::MonolithicSparse,
+        ];
+        all.into_iter()
+            .find(|one| one.name() == name)
+            .ok_or_else(|| {
+                Error::invalid(format!("there is no variant {name:?}")).hint(
+                    format!("use one of {}", all.map(Self::name).join(", ")),
+                )
+            })
+    }
+}
+
 /// How an image is written.
 ///
 /// ```
@@ -109,11 +163,13 @@ pub enum Writeback {
 #[non_exhaustive]
 pub struct WriteOptions {
     pub(crate) format: Format,
+    pub(crate) subformat: Option<Subformat>,
     pub(crate) compression: Compression,
     pub(crate) cluster_size: Option<u64>,
     pub(crate) digest: Digest,
     pub(crate) writeback: Writeback,
     pub(crate) workers: NonZeroUsize,
+    pub(crate) machine: Option<Machine>,
 }
 
 impl WriteOptions {
@@ -121,12 +177,25 @@ impl WriteOptions {
     pub fn new(format: Format) -> Self {
         Self {
             format,
+            subformat: None,
             compression: Compression::None,
             cluster_size: None,
             digest: Digest::default(),
             writeback: Writeback::default(),
             workers: default_workers(),
+            machine: None,
         }
+    }
+
+    /// The variant, where the format has several: VHD is dynamic, VMDK
+    /// streamOptimized by default.
+    #[must_use]
+    pub fn subformat(
+        mut self,
+        subformat: impl Into<Option<Subformat>>,
+    ) -> Self {
+        self.subformat = subformat.into();
+        self
     }
 
     /// How clusters are packed.
@@ -157,11 +226,47 @@ impl WriteOptions {
         self
     }
 
+    /// The machine that an OVA describes.
+    #[must_use]
+    pub fn machine(mut self, machine: impl Into<Option<Machine>>) -> Self {
+        self.machine = machine.into();
+        self
+    }
+
     /// How many threads read and encode.
     #[must_use]
     pub fn workers(mut self, workers: NonZeroUsize) -> Self {
         self.workers = workers;
         self
+    }
+}
+
+impl WriteOptions {
+    /// Fails when a cluster size is asked for where there is no choice.
+    pub(crate) fn no_cluster_size(&self) -> Result<()> {
+        match self.cluster_size {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid(format!(
+                "{} images have one cluster size only",
+                self.format
+            ))),
+        }
+    }
+}
+
+impl WriteOptions {
+    /// The error of a compression the format does not have.
+    pub(crate) fn no_compression(&self) -> Error {
+        Error::invalid(format!(
+            "{} images have no compression {}",
+            self.format, self.compression
+        ))
+    }
+
+    /// The error of a variant that is another format's.
+    pub(crate) fn no_subformat(&self, subformat: Subformat) -> Error {
+        let format = self.format;
+        Error::invalid(format!("{format} images have no variant {subformat}"))
     }
 }
 
@@ -204,6 +309,11 @@ pub fn write(
     monitor: &Monitor,
 ) -> Result<Written> {
     let format = options.format;
+    if let Some(subformat) = options.subformat
+        && !matches!(format, Format::Vhd | Format::Vmdk)
+    {
+        return Err(options.no_subformat(subformat));
+    }
     let output = Output::new(target, options);
     let written = match (format, options.compression) {
         (Format::Raw, Compression::None) => {
@@ -215,9 +325,21 @@ pub fn write(
         (Format::Qcow2, _) => {
             packed_writer::write(source, output, options, monitor)
         }
-        (Format::Raw, compression) => Err(Error::invalid(format!(
-            "{format} images have no compression {compression}"
-        ))),
+        (Format::Raw, _) => Err(options.no_compression()),
+        (Format::Vdi, Compression::None) => {
+            vdi::write(source, output, options, monitor)
+        }
+        (Format::Ova, _) => ova::write(source, output, options, monitor),
+        (Format::Vmdk, _) => vmdk::write(source, output, options, monitor),
+        (Format::Vhd, Compression::None) => {
+            vhd::write(source, output, options, monitor)
+        }
+        (Format::Vhdx, Compression::None) => {
+            vhdx::write(source, output, options, monitor)
+        }
+        (Format::Vdi | Format::Vhd | Format::Vhdx, _) => {
+            Err(options.no_compression())
+        }
         _ => Err(Error::unsupported(format!(
             "{format} images are not written yet"
         ))),

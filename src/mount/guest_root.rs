@@ -261,10 +261,17 @@ impl GuestRoot {
     /// `NotFound`; `Unsupported` when it is not a regular file.
     pub fn truncate(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        self.open_for_update(path)?.set_len(0).at(path)
+    }
+
+    /// Opens an existing regular file for writing over what it has.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unsupported` when it is not a regular file.
+    pub fn open_for_update(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
         let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        regular(self.open_at(path, flags, 0)?, path)?
-            .set_len(0)
-            .at(path)
+        regular(self.open_at(path, flags, 0)?, path)
     }
 
     /// Whether `path` leads to something.
@@ -280,8 +287,7 @@ impl GuestRoot {
     /// # Errors
     /// `Io`.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Result<Option<Metadata>> {
-        let path = path.as_ref();
-        stat(self.open_at(path, OFlag::O_PATH, 0), path)
+        self.stat(path.as_ref(), OFlag::O_PATH)
     }
 
     /// The entry at `path` itself; none when there is none.
@@ -292,8 +298,16 @@ impl GuestRoot {
         &self,
         path: impl AsRef<Path>,
     ) -> Result<Option<Metadata>> {
-        let path = path.as_ref();
-        stat(self.open_link(path), path)
+        self.stat(path.as_ref(), OFlag::O_PATH | OFlag::O_NOFOLLOW)
+    }
+
+    /// Nothing is also where the way leads through a file, or in a circle.
+    fn stat(&self, path: &Path, flags: OFlag) -> Result<Option<Metadata>> {
+        match self.resolve(path, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(File::from(fd).metadata().at(path)?)),
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
+            Err(errno) => Err(in_image(errno, path)),
+        }
     }
 
     /// Where the symlink at `path` points; none when it is not a symlink.
@@ -475,14 +489,6 @@ fn regular(fd: OwnedFd, path: &Path) -> Result<File> {
     Err(Error::unsupported("not a regular file")
         .at(path)
         .during("in the image"))
-}
-
-fn stat(fd: Result<OwnedFd>, path: &Path) -> Result<Option<Metadata>> {
-    match fd {
-        Ok(fd) => Ok(Some(File::from(fd).metadata().at(path)?)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn names(directory: OwnedFd) -> Result<Vec<OsString>> {

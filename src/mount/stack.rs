@@ -153,6 +153,17 @@ impl MountStack {
         Ok(())
     }
 
+    /// Changes the flags of what was mounted last.
+    pub(crate) fn remount_last(&self, call: &MountCall<'_>) -> Result<()> {
+        let last = self
+            .mounts
+            .last()
+            .ok_or_else(|| Error::internal("nothing is mounted"))?;
+        let path = last.path();
+        call.at(&path)
+            .map_err(|errno| failed(errno, call, &last.shown))
+    }
+
     /// Unmounts everything, the last one first.
     ///
     /// # Errors
@@ -184,8 +195,12 @@ impl Drop for MountStack {
 }
 
 impl Mounted {
+    fn path(&self) -> PathBuf {
+        descriptor_path(self.parent.as_fd()).join(&self.name)
+    }
+
     fn unmount(&self) -> Result<()> {
-        let path = descriptor_path(self.parent.as_fd()).join(&self.name);
+        let path = self.path();
         for _ in 0..BUSY_TRIES {
             match umount2(&path, MntFlags::UMOUNT_NOFOLLOW) {
                 Ok(()) => return Ok(()),

@@ -182,7 +182,7 @@ impl MountTree {
     /// `Cleanup`.
     pub fn close(mut self) -> Result<()> {
         let written = match self.esp.take() {
-            Some(esp) => esp.check_in(&self.root).during("updating the ESP"),
+            Some(esp) => esp.check_in().during("updating the ESP"),
             None => Ok(()),
         };
         // They would keep the filesystems busy.

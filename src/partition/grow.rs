@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::table::Stored;
 use super::{
     Partition, PartitionKind, PartitionTable, TableKind, Warning, gpt, mbr,
 };
@@ -189,7 +190,15 @@ impl GrowPlan {
                 PartitionTable::read_mbr(disk, self.before.sector_size)?
             }
         };
-        if now.is_none_or(|now| now.stored != self.before.stored) {
+        // Where the backup is found may differ on the longer disk.
+        let same = |now: &PartitionTable| {
+            let (now, before) = (&now.stored, &self.before.stored);
+            let copy = |stored: &Stored| {
+                stored.gpt.as_ref().map(|found| found.copy.clone())
+            };
+            now.boot == before.boot && copy(now) == copy(before)
+        };
+        if now.is_none_or(|now| !same(&now)) {
             return Err(Error::invalid(
                 "the disk's partition table is not the one the plan was made \
                  for",

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{PartitionKind, TypeId, Window, gpt, mbr};
-use crate::block::ReadAt;
+use super::{PartitionKind, TypeId, gpt, mbr};
+use crate::block::{ReadAt, Slice};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The format of a partition table.
@@ -133,9 +133,11 @@ impl Partition {
     /// # Errors
     /// `Corrupt` when the disk is not the one the table was read from and is
     /// shorter.
-    pub fn window<D: ReadAt>(&self, disk: D) -> Result<Window<D>> {
-        Window::new(disk, self.start, self.len)
-            .map_err(|e| e.during(format!("opening partition {}", self.number)))
+    pub fn slice<D: ReadAt>(&self, disk: D) -> Result<Slice<D>> {
+        Slice::new(disk, self.start, self.len).map_err(|e| {
+            e.with_kind(ErrorKind::Corrupt)
+                .during(format!("opening partition {}", self.number))
+        })
     }
 }
 

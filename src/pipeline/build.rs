@@ -2,24 +2,24 @@
 //! A whole build.
 
 use std::fs::{self, File};
-use std::path::Path;
 
-use super::input::{Input, Keys};
-use super::mounted::{LeftDisk, MountedDisk, MountedOptions};
+use super::input::Input;
+use super::mounted::{LeftDisk, MountedDisk};
 use super::plan::OutputPlan;
+use super::provisioning::{Provisioning, explain_full_host};
 use super::report::Stopwatch;
 use super::work_dir::WorkDir;
 use super::{BuildOptions, BuildPlan, BuildReport};
 use crate::artifact::{
     ArtifactRecord, CleanedRecord, Manifest, PackageChanges, Publisher,
 };
-use crate::block::{CopyOptions, FileDisk, ReadAt, copy_to_raw};
+use crate::block::ReadAt;
 use crate::describe::{self, Package};
-use crate::error::{Context, Error, ErrorKind, Result, after};
+use crate::error::{Context, Error, Result, after};
 use crate::finalise;
 use crate::image::{self, OpenOptions, WriteOptions};
 use crate::progress::Monitor;
-use crate::provision::{self, Task};
+use crate::provision::{self, NewPassword, Task};
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
 
@@ -30,7 +30,7 @@ const FIXED_PHASES: usize = 7;
 struct Provisioned {
     before: Vec<Package>,
     after: Vec<Package>,
-    cleaned: Vec<CleanedRecord>,
+    passwords: Vec<NewPassword>,
 }
 
 /// Builds images by a recipe.
@@ -46,7 +46,7 @@ struct Provisioned {
 /// Root: CAP_SYS_ADMIN, CAP_MKNOD and those of the image's package manager.
 pub fn build(options: &BuildOptions, monitor: &Monitor) -> Result<BuildReport> {
     capability::require_admin("building an image")?;
-    let total = FIXED_PHASES + provision::plan(&options.recipe).len();
+    let total = FIXED_PHASES + provision::plan(&options.recipe)?.len();
     let mut watch = Stopwatch::new(monitor, total);
     watch.begin("fetch and verify the image");
     let input = Input::fetch(&options.input, monitor)?;
@@ -83,32 +83,33 @@ impl Build<'_> {
         session: &PrivateMounts,
         mut watch: Stopwatch<'_>,
     ) -> Result<BuildReport> {
+        let provisioning = Provisioning {
+            recipe: &self.options.recipe,
+            plan: &self.plan.provision,
+            input: self.input,
+            input_options: &self.options.input,
+            network: self.options.network,
+            own_fat: self.options.own_fat,
+            work: self.work,
+            monitor: self.monitor,
+        };
         watch.begin("decode to the working disk");
-        let disk = self.working_disk()?;
+        let disk = provisioning.working_disk()?;
         watch.begin("attach, mount and enter");
-        let mounted = MountedDisk::open(
-            session,
-            &disk,
-            &self.layout_on(&disk)?,
-            self.work,
-            &MountedOptions {
-                read_only: false,
-                network: self.options.network,
-                own_fat: self.options.own_fat,
-                grow: self.plan.grow_filesystem,
-                variables: proxy_variables(&self.options.recipe.proxy),
-            },
-        )?;
-        let provisioned = match self.provision(&mounted, &mut watch) {
-            Ok(packages) => self.finalise(mounted, packages, &mut watch)?,
+        let mounted = provisioning.mount(session, &disk)?;
+        let done = self.provision(&provisioning, &mounted, &mut watch);
+        let mut provisioned = match done {
+            Ok(provisioned) => provisioned,
             Err(error) => return after(Err(error), mounted.close()),
         };
+        let cleaned = self.finalise(mounted, &mut watch)?;
         watch.begin("write the outputs");
         let mut publisher =
             Publisher::new(&self.work.outputs(), &self.options.output);
         let records = self.write_outputs(disk, &mut publisher)?;
         watch.begin("publish");
-        let manifest = self.manifest(provisioned, records)?;
+        let passwords = std::mem::take(&mut provisioned.passwords);
+        let manifest = self.manifest(provisioned, cleaned, records)?;
         publisher.write("manifest.json", &manifest.to_json()?)?;
         publisher.write("SHA256SUMS", &checksums(&manifest)?)?;
         self.monitor.check()?;
@@ -116,81 +117,33 @@ impl Build<'_> {
         Ok(BuildReport {
             manifest,
             files,
+            passwords,
             phases: watch.finish(),
         })
-    }
-
-    /// The decoded image in a sparse file without a name, at its new size.
-    fn working_disk(&self) -> Result<File> {
-        let file = self.work.unnamed_file()?;
-        copy_to_raw(
-            &self.input.image,
-            &file,
-            &CopyOptions::new(),
-            self.monitor,
-        )
-        .during("decoding the image")
-        .at(&self.input.path)?;
-        if self.plan.disk_size > self.input.image.size() {
-            file.set_len(self.plan.disk_size)
-                .during("enlarging the working disk")?;
-        }
-        if let Some(grow) = &self.plan.grow {
-            grow.apply(&FileDisk::new(file.try_clone()?)?)?;
-        }
-        Ok(file)
-    }
-
-    /// The layout with the root's partition as it is on the working disk.
-    fn layout_on(&self, disk: &File) -> Result<crate::discover::SystemLayout> {
-        let mut layout = self.plan.layout.clone();
-        layout.disk_len = FileDisk::new(disk.try_clone()?)?.size();
-        let growth = self.plan.grow.as_ref().and_then(|g| g.partition.as_ref());
-        if let Some(growth) = growth {
-            for entry in &mut layout.partitions {
-                if entry.partition.number == growth.number {
-                    entry.partition.len = growth.new_len;
-                }
-            }
-        }
-        Ok(layout)
     }
 
     /// The packages before and after the tasks.
     fn provision(
         &self,
+        provisioning: &Provisioning<'_>,
         mounted: &MountedDisk,
         watch: &mut Stopwatch<'_>,
-    ) -> Result<(Vec<Package>, Vec<Package>)> {
-        let root = mounted.root();
-        let before = describe::packages(root)?;
-        let keys = Keys {
-            options: &self.options.input,
-        };
-        let packages = needs_packages(&self.plan.tasks)
-            .then(|| provision::package_manager(root))
-            .transpose()?;
-        for task in &self.plan.tasks {
-            watch.begin(&task.to_string());
-            self.monitor.check()?;
-            provision::run(
-                task,
-                mounted.environment(),
-                packages.as_deref(),
-                &keys,
-                self.monitor,
-            )?;
-        }
-        Ok((before, describe::packages(root)?))
+    ) -> Result<Provisioned> {
+        let before = describe::packages(mounted.root())?;
+        let passwords = provisioning.run_tasks(mounted, watch)?;
+        Ok(Provisioned {
+            before,
+            after: describe::packages(mounted.root())?,
+            passwords,
+        })
     }
 
     /// Cleans, trims and lets go of the disk.
     fn finalise(
         &self,
         mounted: MountedDisk,
-        (before, after_tasks): (Vec<Package>, Vec<Package>),
         watch: &mut Stopwatch<'_>,
-    ) -> Result<Provisioned> {
+    ) -> Result<Vec<CleanedRecord>> {
         watch.begin("clean up the image");
         let left = mounted.leave()?;
         let cleaned = match self.clean(&left) {
@@ -200,11 +153,7 @@ impl Build<'_> {
         watch.begin("trim, unmount and detach");
         let trimmed = left.trim().map(drop);
         after(trimmed, left.close())?;
-        Ok(Provisioned {
-            before,
-            after: after_tasks,
-            cleaned,
-        })
+        Ok(cleaned)
     }
 
     fn clean(&self, left: &LeftDisk) -> Result<Vec<CleanedRecord>> {
@@ -257,19 +206,17 @@ impl Build<'_> {
     fn manifest(
         &self,
         provisioned: Provisioned,
+        cleaned: Vec<CleanedRecord>,
         artifacts: Vec<ArtifactRecord>,
     ) -> Result<Manifest> {
-        let Provisioned {
-            before,
-            after,
-            cleaned,
-        } = provisioned;
-        let steps = self.plan.tasks.iter().map(Task::to_string).collect();
+        let Provisioned { before, after, .. } = provisioned;
+        let plan = &self.plan.provision;
+        let steps = plan.tasks.iter().map(Task::to_string).collect();
         Ok(Manifest {
             api_version: Manifest::API_VERSION,
             input: self.input.record.clone(),
             recipe_sha256: self.options.recipe.digest()?.to_string(),
-            layout: self.plan.layout.clone(),
+            layout: plan.layout.clone(),
             steps,
             cleaned,
             packages_changed: PackageChanges::between(&before, &after),
@@ -278,25 +225,6 @@ impl Build<'_> {
             artifacts,
         })
     }
-}
-
-/// Whether a task asks the image's package manager for something.
-fn needs_packages(tasks: &[Task]) -> bool {
-    tasks.iter().any(Task::needs_package_manager)
-}
-
-/// The variables by which programs find a proxy.
-fn proxy_variables(proxy: &crate::recipe::Proxy) -> Vec<(String, String)> {
-    let no = (!proxy.no.is_empty()).then(|| proxy.no.join(","));
-    let given = [
-        ("http_proxy", proxy.http.clone()),
-        ("https_proxy", proxy.https.clone()),
-        ("no_proxy", no),
-    ];
-    given
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
 }
 
 /// `manifest.json` is listed, too: it vouches for the rest.
@@ -309,23 +237,4 @@ fn checksums(manifest: &Manifest) -> Result<String> {
     let digest = crate::recipe::Sha256::of(json.as_bytes());
     text.push_str(&format!("{digest}  manifest.json\n"));
     Ok(text)
-}
-
-/// When the host's disk is full, the image sees a broken disk: say the
-/// cause rather than the symptom.
-fn explain_full_host(error: Error, output: &Path) -> Error {
-    /// Less than this, and the next write fails.
-    const LITTLE: u64 = 4 << 20;
-    let Ok(host) = nix::sys::statvfs::statvfs(output) else {
-        return error;
-    };
-    let free = host.blocks_available().saturating_mul(host.fragment_size());
-    if free >= LITTLE || error.kind() == ErrorKind::Cancelled {
-        return error;
-    }
-    error.with_kind(ErrorKind::NoSpace).hint(format!(
-        "the host's disk is full: make room where {} is, or choose another \
-         --output",
-        output.display()
-    ))
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The image a session begins with.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::artifact::InputRecord;
-use crate::block::ReadAt;
+use crate::block::{CopyOptions, ReadAt, copy_to_raw};
 use crate::discover::{DiscoverOptions, SystemLayout, discover};
 use crate::error::{Context, Result};
 use crate::image::{self, Format, Gate, Image, OpenOptions};
@@ -82,6 +82,14 @@ impl Input {
             image,
             layout,
         })
+    }
+
+    /// Decodes the image into `file`.
+    pub(super) fn decode(&self, file: &File, monitor: &Monitor) -> Result<()> {
+        copy_to_raw(&self.image, file, &CopyOptions::new(), monitor)
+            .during("decoding the image")
+            .at(&self.path)
+            .map(drop)
     }
 }
 

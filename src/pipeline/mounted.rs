@@ -16,7 +16,7 @@ use crate::partition::PartitionKind;
 use crate::sys::namespace::PrivateMounts;
 
 use super::grow::FilesystemGrowth;
-use super::plan::mount_entries;
+use super::provision_plan::mount_entries;
 use super::work_dir::WorkDir;
 
 /// How a disk is mounted and entered.
@@ -48,36 +48,11 @@ impl MountedDisk {
         work: &WorkDir,
         options: &MountedOptions,
     ) -> Result<Self> {
-        let devices = DeviceDirectory::cover(session)?;
-        let attach = AttachOptions {
-            read_only: options.read_only,
-            sector_size: layout.sector_size,
-        };
-        let disk = AttachedDisk::attach(
-            session,
-            file,
-            &partition_ranges(layout),
-            DeviceDirectory::path(),
-            &attach,
-        )?;
-        if let Some(grow) = options.grow {
-            grow.before_mount(&disk.node(layout.root)?.path)?;
-        }
-        let mount = MountOptions {
-            read_only: options.read_only,
-            own_fat: options.own_fat,
-        };
-        let entries: Vec<MountEntry> = mount_entries(layout);
-        let tree = MountTree::mount(
-            session,
-            &disk,
-            &entries,
-            &work.mount_point(),
-            &mount,
-        )?;
-        if let Some(grow) = options.grow {
-            grow.after_mount(&tree)?;
-        }
+        let LeftDisk {
+            tree,
+            disk,
+            devices,
+        } = LeftDisk::open(session, file, layout, work, options)?;
         let environment = enter(session, &tree, &disk, layout, options)?;
         Ok(Self {
             environment,
@@ -117,7 +92,7 @@ impl MountedDisk {
     }
 }
 
-/// A disk that is still mounted, but no longer dressed.
+/// A disk that is mounted, but not dressed: not yet, or no longer.
 #[derive(Debug)]
 pub(super) struct LeftDisk {
     tree: MountTree,
@@ -126,6 +101,51 @@ pub(super) struct LeftDisk {
 }
 
 impl LeftDisk {
+    /// Attaches and mounts `file`, whose system is `layout`.
+    pub(super) fn open(
+        session: &PrivateMounts,
+        file: &File,
+        layout: &SystemLayout,
+        work: &WorkDir,
+        options: &MountedOptions,
+    ) -> Result<Self> {
+        let devices = DeviceDirectory::cover(session)?;
+        let attach = AttachOptions {
+            read_only: options.read_only,
+            sector_size: layout.sector_size,
+        };
+        let disk = AttachedDisk::attach(
+            session,
+            file,
+            &partition_ranges(layout),
+            DeviceDirectory::path(),
+            &attach,
+        )?;
+        if let Some(grow) = options.grow {
+            grow.before_mount(&disk.node(layout.root)?.path)?;
+        }
+        let mount = MountOptions {
+            read_only: options.read_only,
+            own_fat: options.own_fat,
+        };
+        let entries: Vec<MountEntry> = mount_entries(layout);
+        let tree = MountTree::mount(
+            session,
+            &disk,
+            &entries,
+            &work.mount_point(),
+            &mount,
+        )?;
+        if let Some(grow) = options.grow {
+            grow.after_mount(&tree)?;
+        }
+        Ok(Self {
+            tree,
+            disk,
+            devices,
+        })
+    }
+
     pub(super) fn root(&self) -> &GuestRoot {
         self.tree.root()
     }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::InputOptions;
+use super::single_output::directory_of;
 use crate::chroot::Network;
 use crate::image::{Compression, Format};
 use crate::recipe::Recipe;
@@ -93,6 +94,48 @@ impl ShellOptions {
             }
             None => work_base(self.work_dir.as_deref(), Path::new("/var/tmp")),
         }
+    }
+}
+
+/// How an image is changed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CustomizeOptions {
+    /// The image.
+    pub input: InputOptions,
+    /// What is done in it; of the recipe, everything but clean-up and
+    /// artifacts.
+    pub recipe: Recipe,
+    /// Where the changed image goes; without it, it replaces the image.
+    pub output: Option<PathBuf>,
+    /// The format of the result; when not said, that of the suffix of
+    /// `output`, else that of the image.
+    pub format: Option<(Format, Option<Compression>)>,
+    /// Where the session works; on the filesystem of the result.
+    pub work_dir: Option<PathBuf>,
+    /// Which network the image's programs see.
+    pub network: Network,
+    /// Serve the ESP by our own FAT code even where the kernel could.
+    pub own_fat: bool,
+}
+
+impl CustomizeOptions {
+    /// Changes `input` by `recipe`, in place.
+    pub fn new(input: InputOptions, recipe: Recipe) -> Self {
+        Self {
+            input,
+            recipe,
+            output: None,
+            format: None,
+            work_dir: None,
+            network: Network::Host,
+            own_fat: false,
+        }
+    }
+
+    /// Where the session works, when the result is `output`.
+    pub(super) fn work_base(&self, output: &Path) -> PathBuf {
+        work_base(self.work_dir.as_deref(), directory_of(output))
     }
 }
 

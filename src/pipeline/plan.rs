@@ -6,18 +6,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::BuildOptions;
-use super::grow::FilesystemGrowth;
 use super::input::Input;
-use crate::artifact::InputRecord;
-use crate::block::ReadAt;
-use crate::discover::SystemLayout;
+use super::provision_plan::ProvisionPlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finalise;
 use crate::image::{Compression, Format};
-use crate::mount::MountEntry;
-use crate::partition::GrowPlan;
 use crate::progress::Monitor;
-use crate::provision::{self, Task};
 use crate::recipe;
 
 /// Every action of a build, in order.
@@ -25,22 +19,9 @@ use crate::recipe;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BuildPlan {
-    /// The image that is taken.
-    pub input: InputRecord,
-    /// Its format.
-    pub input_format: Format,
-    /// What is on it.
-    pub layout: SystemLayout,
-    /// Bytes of the working disk.
-    pub disk_size: u64,
-    /// How the partition table changes.
-    pub grow: Option<GrowPlan>,
-    /// How the root filesystem is enlarged.
-    pub grow_filesystem: Option<FilesystemGrowth>,
-    /// What is mounted where.
-    pub mounts: Vec<MountEntry>,
     /// Phase 1.
-    pub tasks: Vec<Task>,
+    #[serde(flatten)]
+    pub provision: ProvisionPlan,
     /// The clean-up operations.
     pub cleanup: Vec<&'static str>,
     /// The files that come out.
@@ -59,6 +40,16 @@ pub struct OutputPlan {
     /// How its data is compressed.
     #[serde(serialize_with = "as_text")]
     pub compression: Compression,
+}
+
+impl fmt::Display for OutputPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "output     {} ({}, compression {})",
+            self.name, self.format, self.compression
+        )
+    }
 }
 
 fn as_text<T: fmt::Display, S: serde::Serializer>(
@@ -82,58 +73,14 @@ pub fn plan(options: &BuildOptions, monitor: &Monitor) -> Result<BuildPlan> {
 
 impl BuildPlan {
     pub(super) fn new(options: &BuildOptions, input: &Input) -> Result<Self> {
-        let recipe = &options.recipe;
-        recipe.check_host_files()?;
-        let operations =
-            finalise::select(&recipe.sysprep.enable, &recipe.sysprep.disable)?;
-        let layout = input.layout.clone();
-        let input_size = input.image.size();
-        let disk_size =
-            recipe.disk.size.map_or(input_size, |size| size.bytes());
-        if disk_size < input_size {
-            return Err(Error::new(
-                ErrorKind::Recipe,
-                format!(
-                    "disk.size is {disk_size} bytes, but the image has \
-                     {input_size}: a disk is never made smaller"
-                ),
-            ));
-        }
-        let (grow, grow_filesystem) = match disk_size > input_size {
-            true => super::grow::plan(&input.image, &layout, disk_size)?,
-            false => (None, None),
-        };
+        let sysprep = &options.recipe.sysprep;
+        let operations = finalise::select(&sysprep.enable, &sysprep.disable)?;
         Ok(Self {
-            input: input.record.clone(),
-            input_format: input.image.format(),
-            mounts: mount_entries(&layout),
-            tasks: provision::plan(recipe),
+            provision: ProvisionPlan::new(&options.recipe, input)?,
             cleanup: operations.iter().map(|entry| entry.name).collect(),
             outputs: outputs(options, input)?,
-            layout,
-            disk_size,
-            grow,
-            grow_filesystem,
         })
     }
-}
-
-/// The mounts of a layout, as the session makes them.
-pub(super) fn mount_entries(layout: &SystemLayout) -> Vec<MountEntry> {
-    layout
-        .mounts
-        .iter()
-        .map(|mount| MountEntry {
-            partition: mount.partition,
-            target: mount.path.clone().into(),
-            kind: mount.filesystem.to_string(),
-            options: mount
-                .subvolume
-                .iter()
-                .map(|name| format!("subvol={name}"))
-                .collect(),
-        })
-        .collect()
 }
 
 /// The recipe's artifacts and the options' formats; one in the format of the
@@ -222,62 +169,10 @@ fn stem_of(name: &str) -> String {
 
 impl fmt::Display for BuildPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layout = &self.layout;
-        writeln!(f, "input      {}", self.input.name)?;
-        writeln!(f, "           sha256 {}", self.input.sha256)?;
-        writeln!(f, "           {}", self.input.verified_by)?;
-        writeln!(f, "           {}", self.input_format)?;
-        writeln!(f, "system     {}", layout.os.pretty_name)?;
-        for (number, warning) in layout.warnings.iter().enumerate() {
-            writeln!(f, "warning {} {warning}", number + 1)?;
-        }
-        writeln!(f, "disk       {} bytes", self.disk_size)?;
-        if let Some(growth) =
-            self.grow.as_ref().and_then(|grow| grow.partition.as_ref())
-        {
-            writeln!(
-                f,
-                "grow       partition {}: {} -> {} bytes",
-                growth.number, growth.old_len, growth.new_len
-            )?;
-        }
-        if let Some(growth) = &self.grow_filesystem {
-            writeln!(f, "           {growth}")?;
-        }
-        for entry in &layout.partitions {
-            let partition = &entry.partition;
-            write!(
-                f,
-                "partition  {:>3}  start {:>12}  {:>12} bytes",
-                partition.number, partition.start, partition.len
-            )?;
-            if let Some(filesystem) = &entry.filesystem {
-                write!(f, "  {}", filesystem.kind)?;
-            }
-            if let Some(role) = entry.role {
-                write!(f, "  {role}")?;
-            }
-            writeln!(f)?;
-        }
-        for mount in &self.mounts {
-            writeln!(
-                f,
-                "mount      partition {} on {} ({})",
-                mount.partition,
-                mount.target.display(),
-                mount.kind
-            )?;
-        }
-        for (number, task) in self.tasks.iter().enumerate() {
-            writeln!(f, "step {:>5} {task}", number + 1)?;
-        }
+        writeln!(f, "{}", self.provision)?;
         writeln!(f, "clean up   {}", self.cleanup.join(", "))?;
         for output in &self.outputs {
-            writeln!(
-                f,
-                "output     {} ({}, compression {})",
-                output.name, output.format, output.compression
-            )?;
+            writeln!(f, "{output}")?;
         }
         write!(f, "output     manifest.json, SHA256SUMS")
     }

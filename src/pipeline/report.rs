@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::artifact::Manifest;
 use crate::progress::{Event, Monitor};
+use crate::provision::NewPassword;
 
 /// The result of a build.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +19,9 @@ pub struct BuildReport {
     pub manifest: Manifest,
     /// The published files.
     pub files: Vec<PathBuf>,
+    /// Passwords that were made up; nothing else knows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passwords: Vec<NewPassword>,
     /// How long each phase took.
     pub phases: Vec<Phase>,
 }
@@ -57,6 +61,11 @@ impl<'a> Stopwatch<'a> {
             running: None,
             phases: Vec::new(),
         }
+    }
+
+    /// How many phases there will be, as far as is known by now.
+    pub(super) fn expect(&mut self, total: usize) {
+        self.total = total;
     }
 
     /// Ends the running phase and begins the next.

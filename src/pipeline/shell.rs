@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A person, or one command, in the root of an image.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::process::ExitStatus;
 
 use super::ShellOptions;
 use super::input::Input;
 use super::mounted::{MountedDisk, MountedOptions};
+use super::single_output::SingleOutput;
 use super::work_dir::WorkDir;
-use crate::artifact::Publisher;
-use crate::block::{CopyOptions, copy_to_raw};
 use crate::chroot::GuestEnvironment;
 use crate::error::{Context, Error, Result, after};
-use crate::image::{self, Format, Image, OpenOptions, WriteOptions};
+use crate::image::{Compression, Format};
 use crate::progress::Monitor;
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
@@ -77,7 +75,15 @@ fn run(
     if let Some(output) = &options.output
         && status.success()
     {
-        save(disk, input, output, work, monitor)?;
+        let format =
+            Format::from_suffix(output).unwrap_or_else(|| input.image.format());
+        SingleOutput {
+            path: output.clone(),
+            format,
+            compression: Compression::default(),
+            replaces: None,
+        }
+        .write(disk, work, monitor)?;
     }
     Ok(Shell { status })
 }
@@ -93,9 +99,7 @@ fn disk_to_enter(
         return File::open(&input.path).at(&input.path);
     }
     let file = work.unnamed_file()?;
-    copy_to_raw(&input.image, &file, &CopyOptions::new(), monitor)
-        .during("decoding the image")
-        .at(&input.path)?;
+    input.decode(&file, monitor)?;
     Ok(file)
 }
 
@@ -127,32 +131,4 @@ fn login_shell(environment: &GuestEnvironment) -> Result<&'static str> {
         crate::error::ErrorKind::NotFound,
         "the image has no shell",
     ))
-}
-
-fn save(
-    disk: File,
-    input: &Input,
-    output: &Path,
-    work: &WorkDir,
-    monitor: &Monitor,
-) -> Result<()> {
-    let format =
-        Format::from_suffix(output).unwrap_or_else(|| input.image.format());
-    let name = output
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(|| Error::invalid("not a file name").at(output))?;
-    let directory = match output.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(directory).at(directory)?;
-    let open = OpenOptions::new().format(Format::Raw);
-    let disk: Image = image::open_file(disk, &open)?;
-    let mut publisher = Publisher::new(&work.outputs(), directory);
-    let file = publisher.create(name)?;
-    image::write(&disk, &file, &WriteOptions::new(format), monitor)
-        .during("writing the changed image")
-        .at(output)?;
-    publisher.publish().map(drop)
 }

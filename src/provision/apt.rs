@@ -32,7 +32,7 @@ const OPTIONS: [&str; 8] = [
     "DPkg::Lock::Timeout=120",
 ];
 /// What makes a node; a pattern of dpkg-query.
-const KUBERNETES: [&str; 10] = [
+pub(crate) const KUBERNETES: [&str; 10] = [
     "kubelet",
     "kubeadm",
     "kubectl",
@@ -126,6 +126,20 @@ impl PackageManager for Apt {
             }
             result => result,
         }
+    }
+
+    fn install_command(&self, packages: &[PackageName]) -> String {
+        let options: Vec<String> =
+            OPTIONS.iter().map(|option| format!("'{option}'")).collect();
+        let options = options.join(" ");
+        let names: Vec<&str> =
+            packages.iter().map(PackageName::as_str).collect();
+        let names = names.join(" ");
+        format!(
+            "export DEBIAN_FRONTEND=noninteractive\n\
+             apt-get {options} update\n\
+             apt-get {options} install {names}"
+        )
     }
 
     fn remove(

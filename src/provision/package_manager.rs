@@ -75,6 +75,9 @@ pub trait PackageManager: fmt::Debug {
         packages: &[PackageSpec],
     ) -> Result<()>;
 
+    /// The shell command that installs packages on a running system.
+    fn install_command(&self, packages: &[PackageName]) -> String;
+
     /// Removes packages and what depends on them.
     ///
     /// # Errors

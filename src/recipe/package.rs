@@ -7,8 +7,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::path::{HostPath, Location};
-use super::text::{one_or_many, text_serde};
+use super::path::HostPath;
+use super::repository::Repository;
+use super::text::text_serde;
 use crate::error::{Error, Result};
 
 /// What the package manager of the image is asked to do, in this order.
@@ -52,91 +53,6 @@ impl Packages {
         *self == Self::default()
     }
 }
-
-/// A package source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Repository {
-    /// Names its file in the image: letters, digits, `-`, `_`, `.`.
-    pub name: String,
-    /// Where it is; several are mirrors of one another.
-    #[serde(alias = "uri", deserialize_with = "one_or_many")]
-    pub uris: Vec<String>,
-    /// For apt: distributions, or one path that ends in `/`.
-    #[serde(
-        default,
-        alias = "suite",
-        deserialize_with = "one_or_many",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub suites: Vec<String>,
-    /// For apt: empty when the suite is a path.
-    #[serde(
-        default,
-        alias = "component",
-        deserialize_with = "one_or_many",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub components: Vec<String>,
-    /// For apt: the image's own when empty.
-    #[serde(
-        default,
-        alias = "architecture",
-        deserialize_with = "one_or_many",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub architectures: Vec<String>,
-    /// What its metadata is signed with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Key>,
-    /// Uses it without a signature.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub trusted: bool,
-}
-
-/// An OpenPGP public key, or where it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Key {
-    /// ASCII-armored, in the recipe itself.
-    Inline(String),
-    /// A file on the host, or an `https` URL.
-    At(Location),
-}
-
-impl FromStr for Key {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if text
-            .trim_start()
-            .starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----")
-        {
-            return Ok(Self::Inline(text.to_owned()));
-        }
-        let location: Location = text.parse()?;
-        if let Location::Url(url) = &location
-            && !url.to_ascii_lowercase().starts_with("https://")
-        {
-            return Err(Error::invalid(format!(
-                "`{url}`: a key is fetched by https only"
-            )));
-        }
-        Ok(Self::At(location))
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inline(armor) => f.write_str(armor),
-            Self::At(location) => location.fmt(f),
-        }
-    }
-}
-
-text_serde!(Key, "an armored key, a path or an https URL");
 
 /// The name of a package, optionally `name:architecture`.
 ///
@@ -364,22 +280,6 @@ mod tests {
         ] {
             assert!(text.parse::<PackageSpec>().is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn keys() {
-        let armor = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n...";
-        assert!(matches!(armor.parse().unwrap(), Key::Inline(_)));
-        assert!(matches!(
-            "https://host/key.asc".parse().unwrap(),
-            Key::At(Location::Url(_))
-        ));
-        assert!(matches!(
-            "keys/a.gpg".parse().unwrap(),
-            Key::At(Location::Path(_))
-        ));
-        let error = "http://host/key".parse::<Key>().unwrap_err();
-        assert!(error.to_string().contains("https only"));
     }
 
     #[test]

@@ -10,25 +10,30 @@
 //! One table, [`Operation::ALL`], drives the recipe, the command line, its
 //! help and the documentation.
 
+mod account;
+mod argument;
+mod commands;
 mod operation;
+mod system;
+mod text;
 
 use std::fmt;
 
-use serde::de::{
-    self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor,
+pub use account::{
+    PasswordCrypto, PasswordSelector, PasswordSource, SshKey, UserSpec,
 };
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 pub use operation::Operation;
+pub use system::{KernelArguments, Sysctl, UnitAction, UnitName};
 
-use super::file::Mode;
-use super::package::{PackageName, PackageSpec};
+use super::file::{Mode, Principal};
+use super::package::{Hold, PackageName, PackageSpec};
 use super::path::{GuestPath, HostPath};
+use super::repository::Repository;
 use super::suggest::suggest;
 use crate::error::{Error, Result};
 
 /// One operation, with its argument understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Step {
     /// Adds a line, after ending an unfinished last one; the file may be
@@ -46,6 +51,17 @@ pub enum Step {
         /// What to change; links are followed.
         path: GuestPath,
     },
+    /// Changes owners.
+    Chown {
+        /// The new user.
+        user: Principal,
+        /// The new group.
+        group: Principal,
+        /// What to change; links are followed.
+        path: GuestPath,
+    },
+    /// Does the operations of a file, one a line.
+    CommandsFromFile(HostPath),
     /// Copies within the image, recursively, with owners and modes.
     Copy {
         /// What to copy.
@@ -65,10 +81,34 @@ pub enum Step {
         /// A path, possibly with wildcards.
         pattern: GuestPath,
     },
+    /// Changes each line of a file by a Perl expression.
+    Edit {
+        /// An existing regular file.
+        file: GuestPath,
+        /// Such as `s/a/b/`; the line is `$_`.
+        expression: String,
+    },
+    /// Runs a script of the host once, at the first boot.
+    Firstboot(HostPath),
+    /// Runs a shell command once, at the first boot.
+    FirstbootCommand(String),
+    /// Installs packages at the first boot.
+    FirstbootInstall(Vec<PackageName>),
+    /// Adds a group, if there is none of that name.
+    Group {
+        /// Its name.
+        name: String,
+        /// Its number; the next free one unless said.
+        gid: Option<u32>,
+    },
+    /// Keeps the versions of packages.
+    Hold(Hold),
     /// Sets the host name.
     Hostname(String),
     /// Installs packages.
     Install(Vec<PackageSpec>),
+    /// Changes what the kernel is booted with.
+    KernelCmdline(KernelArguments),
     /// Makes symbolic links, replacing files (`ln -sf`).
     Link {
         /// What the links say.
@@ -78,6 +118,13 @@ pub enum Step {
     },
     /// Makes a directory and its parents.
     Mkdir(GuestPath),
+    /// Loads a kernel module at boot.
+    Module {
+        /// Its name.
+        name: String,
+        /// Its parameters, blank-separated; may be empty.
+        parameters: String,
+    },
     /// Renames within the image.
     Move {
         /// What to rename.
@@ -85,18 +132,63 @@ pub enum Step {
         /// To what; into it when it is a directory.
         dest: GuestPath,
     },
+    /// Sets the password of an existing user, after all other steps.
+    Password {
+        /// The user.
+        user: String,
+        /// What it becomes.
+        selector: PasswordSelector,
+    },
+    /// Adds a package source.
+    Repository(Box<Repository>),
+    /// Sets root's password, after all other steps.
+    RootPassword(PasswordSelector),
     /// Runs a script of the host in the image.
     Run(HostPath),
     /// Runs a shell command in the image.
     RunCommand(String),
+    /// Overwrites a regular file, then deletes it.
+    Scrub(GuestPath),
+    /// Adds a public key to those a user may log in with.
+    SshInject {
+        /// An existing user.
+        user: String,
+        /// The key.
+        key: SshKey,
+    },
+    /// Lets a user run commands as root.
+    Sudo {
+        /// The user.
+        user: String,
+        /// What follows the name in sudoers(5).
+        rule: String,
+    },
+    /// Sets a kernel parameter at boot.
+    Sysctl(Sysctl),
+    /// Unpacks an archive of the host into a directory.
+    TarIn {
+        /// Plain, or compressed by gzip, xz or zstd.
+        archive: HostPath,
+        /// An existing directory in the image.
+        dir: GuestPath,
+    },
     /// Sets the time zone.
     Timezone(String),
     /// Creates a file, or sets its times.
     Touch(GuestPath),
     /// Empties an existing file.
     Truncate(GuestPath),
+    /// Empties every regular file below a path.
+    TruncateRecursive(GuestPath),
     /// Removes packages and what depends on them.
     Uninstall(Vec<PackageName>),
+    /// Enables, disables or masks units.
+    Unit {
+        /// What happens to them.
+        action: UnitAction,
+        /// Which.
+        units: Vec<UnitName>,
+    },
     /// Updates every package.
     Update,
     /// Copies one file from the host, with its mode and owner numbers.
@@ -106,6 +198,8 @@ pub enum Step {
         /// File, or directory to put it in.
         dest: GuestPath,
     },
+    /// Adds a user, or changes an existing one.
+    User(UserSpec),
     /// Writes a file, replacing its content.
     Write {
         /// The file.
@@ -138,51 +232,121 @@ impl Step {
         match self {
             Self::AppendLine { .. } => "append-line",
             Self::Chmod { .. } => "chmod",
+            Self::Chown { .. } => "chown",
+            Self::CommandsFromFile(_) => "commands-from-file",
             Self::Copy { .. } => "copy",
             Self::CopyIn { .. } => "copy-in",
             Self::Delete { .. } => "delete",
+            Self::Edit { .. } => "edit",
+            Self::Firstboot(_) => "firstboot",
+            Self::FirstbootCommand(_) => "firstboot-command",
+            Self::FirstbootInstall(_) => "firstboot-install",
+            Self::Group { .. } => "group",
+            Self::Hold(_) => "hold",
             Self::Hostname(_) => "hostname",
             Self::Install(_) => "install",
+            Self::KernelCmdline(_) => "kernel-cmdline",
             Self::Link { .. } => "link",
             Self::Mkdir(_) => "mkdir",
+            Self::Module { .. } => "module",
             Self::Move { .. } => "move",
+            Self::Password { .. } => "password",
+            Self::Repository(_) => "repository",
+            Self::RootPassword(_) => "root-password",
             Self::Run(_) => "run",
             Self::RunCommand(_) => "run-command",
+            Self::Scrub(_) => "scrub",
+            Self::SshInject { .. } => "ssh-inject",
+            Self::Sudo { .. } => "sudo",
+            Self::Sysctl(_) => "sysctl",
+            Self::TarIn { .. } => "tar-in",
             Self::Timezone(_) => "timezone",
             Self::Touch(_) => "touch",
             Self::Truncate(_) => "truncate",
+            Self::TruncateRecursive(_) => "truncate-recursive",
             Self::Uninstall(_) => "uninstall",
+            Self::Unit { action, .. } => action.operation(),
             Self::Update => "update",
             Self::Upload { .. } => "upload",
+            Self::User(_) => "user",
             Self::Write { .. } => "write",
         }
     }
 
-    /// The argument, such that [`parse`](Self::parse) gives this step again.
+    /// The argument, such that [`parse`](Self::parse) gives this step again;
+    /// but in place of a secret it says that there is one, which does not
+    /// parse.
     pub fn argument(&self) -> String {
         match self {
             Self::AppendLine { file, line } => format!("{file}:{line}"),
             Self::Chmod { mode, path } => format!("{mode}:{path}"),
+            Self::Chown { user, group, path } => {
+                format!("{user}:{group}:{path}")
+            }
             Self::Copy { source, dest } | Self::Move { source, dest } => {
                 format!("{source}:{dest}")
             }
             Self::CopyIn { source, dir } => format!("{source}:{dir}"),
             Self::Delete { pattern } => pattern.to_string(),
+            Self::Edit { file, expression } => format!("{file}:{expression}"),
+            Self::Group { name, gid: None } => name.clone(),
+            Self::Group {
+                name,
+                gid: Some(gid),
+            } => format!("{name}:{gid}"),
+            Self::Hold(hold) => argument::hold_text(hold),
             Self::Install(packages) => join(packages, ","),
+            Self::KernelCmdline(arguments) => arguments.to_string(),
             Self::Link { target, links } => {
                 format!("{target}:{}", join(links, ":"))
             }
-            Self::Mkdir(path) | Self::Touch(path) | Self::Truncate(path) => {
-                path.to_string()
+            Self::Mkdir(path)
+            | Self::Scrub(path)
+            | Self::Touch(path)
+            | Self::Truncate(path)
+            | Self::TruncateRecursive(path) => path.to_string(),
+            Self::Module { name, parameters } if parameters.is_empty() => {
+                name.clone()
             }
-            Self::Run(script) => script.to_string(),
-            Self::Hostname(text)
+            Self::Module { name, parameters } => {
+                format!("{name}:{parameters}")
+            }
+            Self::Password { user, selector } => format!("{user}:{selector}"),
+            Self::Repository(repository) => {
+                argument::repository_text(repository)
+            }
+            Self::RootPassword(selector) => selector.to_string(),
+            Self::CommandsFromFile(file)
+            | Self::Firstboot(file)
+            | Self::Run(file) => file.to_string(),
+            Self::FirstbootCommand(text)
+            | Self::Hostname(text)
             | Self::RunCommand(text)
             | Self::Timezone(text) => text.clone(),
-            Self::Uninstall(packages) => join(packages, ","),
+            Self::SshInject { user, key } => format!("{user}{key}"),
+            Self::Sudo { user, rule } if rule == argument::SUDO_RULE => {
+                user.clone()
+            }
+            Self::Sudo { user, rule } => format!("{user}:{rule}"),
+            Self::Sysctl(sysctl) => sysctl.to_string(),
+            Self::TarIn { archive, dir } => format!("{archive}:{dir}"),
+            Self::FirstbootInstall(packages) | Self::Uninstall(packages) => {
+                join(packages, ",")
+            }
+            Self::Unit { units, .. } => join(units, ","),
             Self::Update => String::new(),
             Self::Upload { file, dest } => format!("{file}:{dest}"),
+            Self::User(user) => user.to_string(),
             Self::Write { file, content } => format!("{file}:{content}"),
+        }
+    }
+
+    /// Has the password that this step sets, if it sets one, hashed so.
+    pub fn set_password_crypto(&mut self, crypto: PasswordCrypto) {
+        if let Self::Password { selector, .. } | Self::RootPassword(selector) =
+            self
+        {
+            selector.crypto = Some(crypto);
         }
     }
 
@@ -199,11 +363,24 @@ impl Step {
         match self {
             Self::CopyIn { source: path, .. }
             | Self::Upload { file: path, .. }
+            | Self::TarIn { archive: path, .. }
+            | Self::SshInject {
+                key: SshKey::File(path),
+                ..
+            }
+            | Self::CommandsFromFile(path)
+            | Self::Firstboot(path)
             | Self::Run(path) => vec![path],
             Self::Install(packages) => packages
                 .iter_mut()
                 .filter_map(PackageSpec::file_mut)
                 .collect(),
+            Self::Password { selector, .. } | Self::RootPassword(selector) => {
+                selector.file_mut().into_iter().collect()
+            }
+            Self::Repository(repository) => {
+                repository.key_file_mut().into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -254,248 +431,5 @@ fn escape_controls(text: &str) -> String {
     line
 }
 
-impl Serialize for Step {
-    fn serialize<S: Serializer>(
-        &self,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        match self {
-            Self::Install(packages) => {
-                map.serialize_entry(self.name(), packages)?;
-            }
-            Self::Uninstall(packages) => {
-                map.serialize_entry(self.name(), packages)?;
-            }
-            Self::Update => map.serialize_entry(self.name(), &())?,
-            _ => map.serialize_entry(self.name(), &self.argument())?,
-        }
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Step {
-    fn deserialize<D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StepVisitor)
-    }
-}
-
-struct StepVisitor;
-
-impl<'de> Visitor<'de> for StepVisitor {
-    type Value = Step;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a step such as `run-command: update-grub`")
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Step, E> {
-        match Operation::find(name) {
-            None => Err(E::custom(unknown(name).message())),
-            Some(operation) if operation.takes_argument() => {
-                Err(E::custom(format_args!(
-                    "{name} needs an argument: `{name}: {}`",
-                    operation.argument
-                )))
-            }
-            Some(_) => Step::parse(name, "")
-                .map_err(|error| E::custom(error.message())),
-        }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(
-        self,
-        mut map: A,
-    ) -> Result<Step, A::Error> {
-        let Some(name) = map.next_key_seed(KnownName)? else {
-            return Err(de::Error::custom("an empty step"));
-        };
-        let step = map.next_value_seed(Argument(name))?;
-        if map.next_key::<String>()?.is_some() {
-            return Err(de::Error::custom(format_args!(
-                "two operations in one step; begin the second with its own `-` \
-                 after {name}"
-            )));
-        }
-        Ok(step)
-    }
-}
-
-/// The key of a step; fails where the key stands.
-struct KnownName;
-
-impl<'de> de::DeserializeSeed<'de> for KnownName {
-    type Value = &'static str;
-
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<&'static str, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        match Operation::find(&name) {
-            Some(operation) => Ok(operation.name),
-            None => Err(de::Error::custom(unknown(&name).message())),
-        }
-    }
-}
-
-/// The value of a step with this name; fails where the value stands.
-struct Argument(&'static str);
-
-impl<'de> de::DeserializeSeed<'de> for Argument {
-    type Value = Step;
-
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Step, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Argument {
-    type Value = Step;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Operation::find(self.0) {
-            Some(operation) if operation.takes_argument() => {
-                write!(f, "{}", operation.argument)
-            }
-            _ => f.write_str("nothing"),
-        }
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Step, E> {
-        match Operation::find(self.0) {
-            Some(operation) if operation.takes_argument() => {
-                Err(E::invalid_type(de::Unexpected::Unit, &self))
-            }
-            _ => self.visit_str(""),
-        }
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Step, E> {
-        let operation = Operation::find(self.0)
-            .ok_or_else(|| E::custom(unknown(self.0).message()))?;
-        if !operation.takes_argument() && !text.is_empty() {
-            return Err(E::custom("takes no argument"));
-        }
-        operation
-            .parse(text)
-            .map_err(|error| E::custom(error.message()))
-    }
-
-    // From a deserializer that knows numbers, for the same message.
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Step, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(
-        self,
-        mut items: A,
-    ) -> Result<Step, A::Error> {
-        match self.0 {
-            "install" => collect(&mut items).map(Step::Install),
-            "uninstall" => collect(&mut items).map(Step::Uninstall),
-            _ => Err(de::Error::invalid_type(de::Unexpected::Seq, &self)),
-        }
-    }
-}
-
-fn collect<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(
-    items: &mut A,
-) -> Result<Vec<T>, A::Error> {
-    let mut all = Vec::new();
-    while let Some(item) = items.next_element()? {
-        all.push(item);
-    }
-    if all.is_empty() {
-        return Err(de::Error::custom("an empty list of packages"));
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_operation_round_trips() {
-        let cases = [
-            ("append-line", "/etc/hosts:10.0.0.1 a:b"),
-            ("chmod", "0755:/usr/local/bin/x"),
-            ("copy", "/a:/b"),
-            ("copy-in", "./files:/opt"),
-            ("delete", "/var/log/*.gz"),
-            ("hostname", "node-1.example"),
-            ("install", "a,b=1.2,./c.deb"),
-            ("link", "../x:/etc/y:/etc/z"),
-            ("mkdir", "/opt/a/b"),
-            ("move", "/a:/b"),
-            ("run", "setup.sh"),
-            ("run-command", "echo a:b && true"),
-            ("timezone", "Europe/Paris"),
-            ("touch", "/a"),
-            ("truncate", "/a"),
-            ("uninstall", "snapd,a"),
-            ("update", ""),
-            ("upload", "a.txt:/etc/b:c"),
-            ("write", "/etc/motd:a: b\nc\n"),
-        ];
-        let names: Vec<_> = cases.iter().map(|(name, _)| *name).collect();
-        let table: Vec<_> = Operation::ALL.iter().map(|o| o.name).collect();
-        assert_eq!(names, table, "a case for each, the table sorted");
-        for (name, argument) in cases {
-            let step = Step::parse(name, argument).unwrap();
-            assert_eq!(step.name(), name);
-            assert_eq!(step.argument(), argument);
-            let json = serde_json::to_string(&step).unwrap();
-            let again: Step = serde_json::from_str(&json).unwrap();
-            assert_eq!(again, step, "{json}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_parse() {
-        let mut lines = Vec::new();
-        for (name, argument) in [
-            ("instal", "a"),
-            ("update", "now"),
-            ("write", "/etc/motd"),
-            ("write", "etc/motd:x"),
-            ("append-line", "/a:b\nc"),
-            ("chmod", "9:/a"),
-            ("chmod", "0755"),
-            ("install", ""),
-            ("install", "a,,b"),
-            ("install", "-y"),
-            ("uninstall", "a=1"),
-            ("link", "/a"),
-            ("link", ":/a"),
-            ("hostname", "a b"),
-            ("timezone", "/etc/passwd"),
-            ("timezone", "a/../b"),
-            ("run-command", ""),
-            ("run", ""),
-            ("delete", "/"),
-            ("copy-in", "a:/b/../c"),
-        ] {
-            let error = Step::parse(name, argument).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::InvalidArgument);
-            lines.push(error.to_string());
-        }
-        insta::assert_snapshot!(lines.join("\n"));
-    }
-
-    #[test]
-    fn one_line_for_plans() {
-        let step = Step::parse("write", "/etc/motd:a\n\u{1b}[31mb").unwrap();
-        assert_eq!(step.to_string(), r"write /etc/motd:a\n\u{1b}[31mb");
-        let long = format!("/a:{}", "ä".repeat(500));
-        let step = Step::parse("write", &long).unwrap();
-        assert!(step.to_string().ends_with("ä… (1003 bytes)"));
-        assert_eq!(Step::Update.to_string(), "update");
-    }
-}
+mod tests;

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use super::Recipe;
 use super::node::Segment;
-use super::package::{PackageSpec, Packages, Repository};
+use super::package::{PackageSpec, Packages};
+use super::repository::Repository;
 
 /// A complaint about the value at `path`.
 #[derive(Debug)]
@@ -53,22 +54,23 @@ pub(super) fn validate(recipe: &Recipe) -> Check {
 }
 
 /// A name we put into file names, ours and the image's.
-fn check_file_name(name: &str, path: impl Fn() -> Vec<Segment>) -> Check {
+pub(super) fn file_name(name: &str) -> Result<(), String> {
     let known = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     if name.is_empty()
         || name.len() > 200
         || name.starts_with(['.', '-'])
         || !name.chars().all(known)
     {
-        return Err(problem(
-            path(),
-            format!(
-                "`{}` is not a name of letters, digits, `-`, `_`, `.`, `+`",
-                name.escape_debug()
-            ),
+        return Err(format!(
+            "`{}` is not a name of letters, digits, `-`, `_`, `.`, `+`",
+            name.escape_debug()
         ));
     }
     Ok(())
+}
+
+fn check_file_name(name: &str, path: impl Fn() -> Vec<Segment>) -> Check {
+    file_name(name).map_err(|message| problem(path(), message))
 }
 
 /// Fails at the second of two equal keys.
@@ -118,32 +120,9 @@ fn check_packages(packages: &Packages) -> Check {
 fn check_repository(repository: &Repository, index: usize) -> Check {
     let at = |field: &str| path!["packages", "repositories", index, field];
     check_file_name(&repository.name, || at("name"))?;
-    if repository.uris.is_empty() {
-        return Err(problem(at("uris"), "an empty list"));
-    }
-    let lists = [
-        ("uris", &repository.uris),
-        ("suites", &repository.suites),
-        ("components", &repository.components),
-        ("architectures", &repository.architectures),
-    ];
-    for (field, words) in lists {
-        for word in words {
-            // They are written into one field of a deb822 file.
-            let blank = |c: char| c.is_whitespace() || c.is_control();
-            if word.is_empty() || word.contains(blank) {
-                return Err(problem(
-                    at(field),
-                    format!("`{}` is not one word", word.escape_debug()),
-                ));
-            }
-        }
-    }
-    let scheme = |uri: &&String| !uri.contains(":/");
-    if let Some(uri) = repository.uris.iter().find(scheme) {
-        return Err(problem(at("uris"), format!("`{uri}` is not a URI")));
-    }
-    Ok(())
+    repository
+        .check()
+        .map_err(|(field, message)| problem(at(field), message))
 }
 
 fn check_files(recipe: &Recipe) -> Check {

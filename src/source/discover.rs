@@ -36,6 +36,19 @@ pub(super) struct Found {
     pub(super) verification: Verification,
 }
 
+impl Found {
+    /// Nothing says what the file should be.
+    fn nothing() -> Self {
+        Self {
+            expected: Expected::default(),
+            verification: Verification {
+                method: Method::None,
+                signer: None,
+            },
+        }
+    }
+}
+
 /// Looks for the digest of `file`.
 pub(super) fn discover(
     file: &Reference,
@@ -53,6 +66,9 @@ pub(super) fn discover(
                 signer: None,
             },
         });
+    }
+    if options.as_it_is && matches!(file, Reference::Path(_)) {
+        return Ok(Found::nothing());
     }
     let search = Search {
         name: file.file_name()?,
@@ -73,13 +89,7 @@ pub(super) fn discover(
         }
     }
     if search.keyring.is_none() && options.insecure_no_checksum {
-        return Ok(Found {
-            expected: Expected::default(),
-            verification: Verification {
-                method: Method::None,
-                signer: None,
-            },
-        });
+        return Ok(Found::nothing());
     }
     Err(search.nothing(file, &tried))
 }

@@ -169,13 +169,13 @@ impl Url {
     }
 
     /// The whole of it, for the request.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", test))]
     pub(super) fn request_text(&self) -> String {
         format!("{}{}{}", self.root, self.path, self.query)
     }
 
     /// The whole of it but user and password, for the cache.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", test))]
     pub(super) fn key_text(&self) -> String {
         let root = match self.root.rsplit_once('@') {
             Some((start, host)) => {

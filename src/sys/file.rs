@@ -101,6 +101,17 @@ pub(crate) fn punch_hole(file: &File, offset: u64, len: u64) -> Result<bool> {
     }
 }
 
+/// Takes room for a range of a file before it is written; `Ok(false)`: the
+/// filesystem cannot say beforehand.
+pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> Result<bool> {
+    let flags = FallocateFlags::empty();
+    match fallocate(file, flags, off_t(offset)?, off_t(len)?) {
+        Ok(()) => Ok(true),
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::ENODEV) => Ok(false),
+        Err(errno) => Err(Error::from(errno).offset(offset)),
+    }
+}
+
 /// Asks the kernel to begin writing a range to the medium; does not wait
 /// and promises nothing: a later `fsync` has less to do.
 pub(crate) fn start_writeback(file: &File, offset: u64, len: u64) {

@@ -3,5 +3,6 @@
 //! and `mke2fs -d`, and what is discovered on them.
 
 mod images;
+mod mutation;
 mod refusals;
 mod rows;

@@ -7,32 +7,8 @@ use imagewright::ErrorKind;
 use imagewright::image::{self, Format, Gate, OpenOptions};
 
 use crate::image_support::{
-    Files, Random, assert_same, flatten, make_disk, open_as, qemu_img, run,
-    text,
+    Files, assert_same, flatten, make_disk, open_as, qemu_img, scribble, text,
 };
-
-/// Writes, zeroes and discards at random, as a guest would.
-fn scribble(path: &std::path::Path, size: u64, seed: u64) {
-    let mut random = Random(seed * 2 + 1);
-    let mut args = vec!["-f".to_owned(), "qcow2".to_owned()];
-    for _ in 0..40 {
-        let offset = random.below(size / 512) * 512;
-        let len = (1 + random.below(400)) * 512;
-        let len = len.min(size - offset);
-        let command = match random.below(4) {
-            0 => format!("write -z {offset} {len}"),
-            1 => format!("discard {offset} {len}"),
-            _ => {
-                let pattern = random.below(256);
-                format!("write -P {pattern} {offset} {len}")
-            }
-        };
-        args.extend(["-c".to_owned(), command]);
-    }
-    args.push(text(path).to_owned());
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    run("qemu-io", &args);
-}
 
 #[test]
 fn reads_what_a_guest_wrote_with_any_option() {
@@ -67,7 +43,7 @@ fn reads_what_a_guest_wrote_with_any_option() {
             text(&path),
             "5000192",
         ]);
-        scribble(&path, size, seed as u64);
+        scribble(&path, "qcow2", size, seed as u64);
         let image = open_as(&path, Format::Qcow2);
         assert_same(&image, &flatten(&path, "qcow2", &files));
     }
@@ -138,7 +114,7 @@ fn reads_through_backing_files() {
             text(&middle),
             "4000256",
         ]);
-        scribble(&middle, 4_000_256, 1);
+        scribble(&middle, "qcow2", 4_000_256, 1);
         qemu_img(&[
             "create",
             "-f",
@@ -152,7 +128,7 @@ fn reads_through_backing_files() {
             text(&top),
             "6M",
         ]);
-        scribble(&top, 6 << 20, 2);
+        scribble(&top, "qcow2", 6 << 20, 2);
         let image = open_as(&top, Format::Qcow2);
         assert_same(&image, &flatten(&top, "qcow2", &files));
         let backing = image.info().backing.as_ref().unwrap();
@@ -229,7 +205,7 @@ fn reads_data_files() {
             text(&path),
             "5000192",
         ]);
-        scribble(&path, 5_000_192, 3);
+        scribble(&path, "qcow2", 5_000_192, 3);
         let flat = flatten(&path, "qcow2", &files);
         let error = image::open(&path, &OpenOptions::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
@@ -247,7 +223,7 @@ fn reads_snapshots_by_name_and_ignores_bitmaps() {
     qemu_img(&["create", "-f", "qcow2", text(&path), "5000192"]);
     let mut flats = Vec::new();
     for name in ["one", "two"] {
-        scribble(&path, size, name.len() as u64 + flats.len() as u64);
+        scribble(&path, "qcow2", size, name.len() as u64 + flats.len() as u64);
         qemu_img(&["snapshot", "-c", name, text(&path)]);
         let flat = files.path(name);
         qemu_img(&[
@@ -262,7 +238,7 @@ fn reads_snapshots_by_name_and_ignores_bitmaps() {
         flats.push(flat);
     }
     qemu_img(&["bitmap", "--add", text(&path), "bits"]);
-    scribble(&path, size, 9);
+    scribble(&path, "qcow2", size, 9);
     for (name, flat) in ["one", "two"].into_iter().zip(&flats) {
         let options = OpenOptions::new().snapshot(name.to_owned());
         assert_same(&image::open(&path, &options).unwrap(), flat);

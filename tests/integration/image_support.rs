@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use imagewright::block::BlockRead;
-use imagewright::image::{self, Format, Gate, Image, OpenOptions};
+use imagewright::image::{self, Format, Gate, Image, OpenOptions, Written};
 use tempfile::TempDir;
 
 /// A directory with the files of one test.
@@ -131,4 +131,45 @@ fn assert_extents(disk: &dyn BlockRead, file: &File) {
         }
         offset = extent.end();
     }
+}
+
+/// Writes, zeroes and discards at random, as a guest would.
+pub(crate) fn scribble(path: &Path, format: &str, size: u64, seed: u64) {
+    let mut random = Random(seed * 2 + 1);
+    let mut args = vec!["-f".to_owned(), format.to_owned()];
+    for _ in 0..40 {
+        let offset = random.below(size / 512) * 512;
+        let len = (1 + random.below(400)) * 512;
+        let len = len.min(size - offset);
+        let command = match random.below(4) {
+            0 => format!("write -z {offset} {len}"),
+            1 => format!("discard {offset} {len}"),
+            _ => {
+                let pattern = random.below(256);
+                format!("write -P {pattern} {offset} {len}")
+            }
+        };
+        args.extend(["-c".to_owned(), command]);
+    }
+    args.push(text(path).to_owned());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    run("qemu-io", &args);
+}
+
+/// A new file that is read back for its digest.
+pub(crate) fn create(path: &Path) -> File {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .unwrap()
+}
+
+/// Asserts that the file is what was reported.
+pub(crate) fn assert_digest(path: &Path, written: &Written) {
+    let sum = run("sha256sum", &[text(path)]);
+    assert!(sum.starts_with(written.sha256.as_deref().unwrap()));
+    assert_eq!(written.bytes, path.metadata().unwrap().len());
 }

@@ -12,30 +12,14 @@ use imagewright::image::{
 use imagewright::{CancelToken, ErrorKind, Monitor};
 
 use crate::image_support::{
-    Files, assert_same, make_disk, open_as, qemu_img, run, text,
+    Files, assert_digest, assert_same, create, make_disk, open_as, qemu_img,
+    run, text,
 };
-
-/// A new file that is read back for its digest.
-fn create(path: &Path) -> File {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)
-        .unwrap()
-}
 
 fn write(source: &Path, target: &Path, options: &WriteOptions) -> Written {
     let source = open_as(source, Format::Raw);
     let monitor = Monitor::silent();
     image::write(&source, &create(target), options, &monitor).unwrap()
-}
-
-fn assert_digest(path: &Path, written: &Written) {
-    let sum = run("sha256sum", &[text(path)]);
-    assert!(sum.starts_with(written.sha256.as_deref().unwrap()));
-    assert_eq!(written.bytes, path.metadata().unwrap().len());
 }
 
 fn qcow2(compression: &str, cluster_size: u64) -> WriteOptions {

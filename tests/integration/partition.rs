@@ -3,4 +3,5 @@
 
 mod damage;
 mod grow;
+mod mutation;
 mod read;

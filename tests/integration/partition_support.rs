@@ -14,6 +14,7 @@ use tempfile::TempDir;
 pub(crate) const MIB: u64 = 1 << 20;
 
 /// A sparse file in a directory of its own, gone when dropped.
+#[derive(Debug)]
 pub(crate) struct Disk {
     dir: TempDir,
     file: File,
@@ -214,4 +215,64 @@ pub(crate) fn try_run(
 fn path_with_sbin() -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     format!("{path}:/usr/sbin:/sbin")
+}
+
+/// Changes bytes of goldens: the same way in every run, or another way with a
+/// number in `MUTATION_SEED`.
+pub(crate) struct Mutator(u64);
+
+impl Mutator {
+    pub(crate) fn new(seed: u64) -> Self {
+        let other = std::env::var("MUTATION_SEED").unwrap_or_default();
+        let other: u64 = other.parse().unwrap_or(0);
+        Self((seed ^ other.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1)
+    }
+
+    /// xorshift64*.
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+
+    /// Changes a few places within ranges: bits, bytes, and numbers of all
+    /// widths with values that parsers stumble over.
+    pub(crate) fn mutate(
+        &mut self,
+        bytes: &mut [u8],
+        ranges: &[std::ops::Range<usize>],
+    ) {
+        const ODD: [u64; 8] =
+            [0, 1, 0x7f, 0xff, 0xffff, 0x7fff_ffff, u64::MAX, 1 << 63];
+        for _ in 0..=self.below(3) {
+            let range = &ranges[self.below(ranges.len())];
+            let at = range.start + self.below(range.len());
+            let width = [1, 2, 4, 8][self.below(4)].min(bytes.len() - at);
+            let value = match self.below(4) {
+                0 => u64::from(bytes[at]) ^ (1 << self.below(8)),
+                1 => self.next(),
+                2 => self.next() % 4096,
+                _ => ODD[self.below(ODD.len())],
+            };
+            let encoded = match self.below(4) {
+                0 => value.to_be_bytes()[8 - width..].to_vec(),
+                _ => value.to_le_bytes()[..width].to_vec(),
+            };
+            bytes[at..at + width].copy_from_slice(&encoded);
+        }
+    }
+}
+
+/// Fails a test whose body takes unreasonably long.
+pub(crate) fn bounded<T>(what: &str, body: impl FnOnce() -> T) -> T {
+    let start = std::time::Instant::now();
+    let result = body();
+    let took = start.elapsed();
+    assert!(took.as_secs() < 20, "{what} took {took:?}");
+    result
 }

@@ -4,6 +4,11 @@
 //! `sudo make test`, or
 //! `cargo nextest run --features _privileged --test privileged`.
 
+mod boot;
+mod concurrent;
+mod failures;
 mod hostile;
 mod kill;
+mod provision;
 mod support;
+mod verify;

@@ -15,7 +15,7 @@ use imagewright::recipe::Recipe;
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
-pub(crate) use image::{Disk, Tree, TreeEntry, differences};
+pub(crate) use image::{Disk, differences};
 pub(crate) use leftovers::Leftovers;
 pub(crate) use run::{Cli, Finished, in_own_mounts, run, sha256, wait_for};
 pub(crate) use terminal::Terminal;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line as typed.
 
+mod customize;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use imagewright::image::{Compression, Format};
+
+pub(crate) use customize::{Change, Customize, Provision};
 
 /// Makes a Kubernetes node image of a cloud image, offline.
 #[derive(Debug, Parser)]
@@ -58,6 +62,14 @@ pub(crate) enum Command {
     Fetch(Fetch),
     /// Enter the root of an image
     Shell(Shell),
+    /// Clean an image of what must not be shipped
+    Sysprep(Sysprep),
+    /// Check an image offline, without changing it
+    Verify(Verify),
+    /// Change an image, by virt-customize's options in their order
+    Customize(Box<Customize>),
+    /// Change an image by a recipe, without clean-up and artifacts
+    Provision(Provision),
     /// Tell what an image file is
     Info(Info),
     /// Write the man page and the shell completions
@@ -152,6 +164,54 @@ pub(crate) struct Shell {
     /// The command; a login shell if there is none
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sysprep {
+    /// The image file
+    #[arg(required_unless_present = "list")]
+    pub(crate) image: Option<PathBuf>,
+    /// List the operations
+    #[arg(long, visible_alias = "list-operations")]
+    pub(crate) list: bool,
+    /// Run these besides the default ones
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) enable: Vec<String>,
+    /// Do not run these
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) disable: Vec<String>,
+    /// Run exactly these: from nothing, each word adds an operation, `all`
+    /// or `defaults`, or takes it away with `-` in front
+    #[arg(
+        long,
+        value_name = "[-]NAME,...",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        conflicts_with_all = ["enable", "disable"],
+    )]
+    pub(crate) operations: Vec<String>,
+    /// Write the cleaned image there; without it the image is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print what would be done and do nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    /// The image file
+    pub(crate) image: PathBuf,
+    /// Check also that it is what this recipe makes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Write the result in JUnit's format, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,14 +2,17 @@
 //! One function a command: options for the library, then its result.
 
 mod build;
+mod customize;
 mod fetch;
 mod info;
 mod shell;
+mod sysprep;
+mod verify;
 
 use std::process::ExitCode;
 
 use imagewright::Monitor;
-use imagewright::pipeline::InputOptions;
+use imagewright::pipeline::{InputOptions, LocalOptions};
 use imagewright::recipe::Source;
 use imagewright::source::{FetchOptions, Reference};
 
@@ -23,6 +26,14 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Build(args) => build::run(args, &global, monitor),
         Command::Fetch(args) => fetch::run(args, &global, monitor),
         Command::Shell(args) => shell::run(args, &global, monitor),
+        Command::Sysprep(args) => sysprep::run(args, &global, monitor),
+        Command::Verify(args) => verify::run(&args, &global, monitor),
+        Command::Customize(args) => {
+            customize::customize(*args, &global, monitor)
+        }
+        Command::Provision(args) => {
+            customize::provision(args, &global, monitor)
+        }
         Command::Info(args) => info::run(&args, &global),
         Command::Assets(args) => {
             assets::write(&args.output)?;
@@ -43,6 +54,19 @@ fn input(
     input.root = opening.root;
     input.fetch = fetch::options(FetchOptions::new(), verification, global)?;
     Ok(input)
+}
+
+/// The file that the arguments name.
+fn local(
+    path: &std::path::Path,
+    opening: &Opening,
+    global: &Global,
+) -> LocalOptions {
+    let mut options = LocalOptions::new(path);
+    options.format = opening.input_format;
+    options.root = opening.root;
+    options.work_dir.clone_from(&global.work_dir);
+    options
 }
 
 /// The image that the recipe names; arguments go before what it says.

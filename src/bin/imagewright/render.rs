@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Results and errors for people and programs.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use imagewright::ErrorKind;
+use imagewright::pipeline::Phase;
+use imagewright::provision::NewPassword;
 use serde_json::json;
 
 /// Text without what a terminal would obey: names, labels and last words come
@@ -60,6 +63,25 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
         let _ = writeln!(stderr, "  hint: {}", visible(advice));
     }
     ExitCode::from(kind.exit_code())
+}
+
+/// The one time a password that was made up is told.
+pub(crate) fn passwords(passwords: &[NewPassword]) -> String {
+    let mut text = String::new();
+    for new in passwords {
+        let password = new.password.expose();
+        let _ = writeln!(text, "password of {}: {password}", new.user);
+    }
+    text
+}
+
+/// How long each phase took.
+pub(crate) fn phases(phases: &[Phase]) -> String {
+    let mut text = String::new();
+    for Phase { name, duration, .. } in phases {
+        let _ = writeln!(text, "{:>7.2} s  {name}", duration.as_secs_f64());
+    }
+    text
 }
 
 /// Bytes as people read them.

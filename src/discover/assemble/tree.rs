@@ -39,6 +39,7 @@ pub(super) fn plant(
     // Parents before children; the sort is stable.
     layout.mounts.sort_by_key(|mount| depth(&mount.path));
     check_sizes(layout)?;
+    warn_of_xfs_v4(layout);
     assign_roles(layout);
     Ok(())
 }
@@ -223,6 +224,21 @@ fn check_sizes(layout: &SystemLayout) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn warn_of_xfs_v4(layout: &mut SystemLayout) {
+    for mount in &layout.mounts {
+        let version = layout.partition(mount.partition).ok();
+        let version =
+            version.and_then(|p| p.filesystem.as_ref()?.version.as_deref());
+        if mount.filesystem == FilesystemKind::Xfs && version == Some("4") {
+            layout.warnings.push(format!(
+                "{} is XFS version 4, which kernels built without \
+                 CONFIG_XFS_SUPPORT_V4 do not mount",
+                mount.path
+            ));
+        }
+    }
 }
 
 fn assign_roles(layout: &mut SystemLayout) {

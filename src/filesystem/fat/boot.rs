@@ -52,6 +52,10 @@ pub(in crate::filesystem) struct Geometry {
     pub(in crate::filesystem) root_cluster: u32,
     /// Bytes of the whole filesystem.
     pub(in crate::filesystem) size: u64,
+    /// The only FAT in use, where FAT32 does not mirror it.
+    only_fat: Option<u8>,
+    /// First byte of FAT32's count of free clusters.
+    pub(in crate::filesystem) info: Option<u64>,
 }
 
 impl Geometry {
@@ -111,6 +115,16 @@ impl Geometry {
                 _ => 0,
             },
             size: total * unit,
+            only_fat: match (kind, u16_le(sector, 40)) {
+                (FatKind::Fat32, flags) if flags & 0x80 != 0 => {
+                    u8::try_from(flags & 0xf).ok()
+                }
+                _ => None,
+            },
+            info: match (kind, u16_le(sector, 48)) {
+                (FatKind::Fat32, at @ 1..=0xfffe) => Some(u64::from(at) * unit),
+                _ => None,
+            },
         };
         geometry.is_sound().then_some(geometry)
     }
@@ -131,6 +145,8 @@ impl Geometry {
             _ => self.root_len > 0,
         };
         self.clusters > 0
+            && self.only_fat.is_none_or(|only| only < self.fat_count)
+            && self.info.is_none_or(|at| at < self.fat_start)
             && self.clusters <= most
             && needed <= self.fat_len
             && root_exists
@@ -154,6 +170,31 @@ impl Geometry {
             },
             dirty: u8_at(sector, at + 1) & 1 != 0,
         }
+    }
+
+    /// First byte of the FAT to read.
+    pub(in crate::filesystem) fn active_fat(&self) -> u64 {
+        let index = u64::from(self.only_fat.unwrap_or(0));
+        self.fat_start + index * self.fat_len
+    }
+
+    /// First bytes of the FATs to write.
+    pub(in crate::filesystem) fn mirrored_fats(
+        &self,
+    ) -> impl Iterator<Item = u64> {
+        let geometry = *self;
+        (0..self.fat_count)
+            .filter(move |fat| {
+                geometry.only_fat.is_none_or(|only| only == *fat)
+            })
+            .map(move |fat| {
+                geometry.fat_start + u64::from(fat) * geometry.fat_len
+            })
+    }
+
+    /// Clusters that hold a number of bytes.
+    pub(in crate::filesystem) fn clusters_for(&self, len: u64) -> u64 {
+        len.div_ceil(self.cluster_size.into())
     }
 
     /// Where a cluster is, in bytes; `None` if there is no such cluster.

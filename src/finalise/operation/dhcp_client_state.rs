@@ -3,11 +3,14 @@
 //! Leases of the machine that made the image.
 
 use super::{Operation, remove};
+use crate::finalise::Carries;
 
 pub(super) const OPERATION: Operation = Operation {
     name: "dhcp-client-state",
     summary: "Remove DHCP leases",
     default: true,
+    carries: Carries::Identity,
+    note: "",
     find: |root| remove(root, PATTERNS),
 };
 
@@ -15,8 +18,4 @@ const PATTERNS: &[&str] = &[
     "/var/lib/dhclient/*",
     "/var/lib/dhcp/*",
     "/var/lib/dhcpcd/*",
-    "/var/lib/NetworkManager/*.lease",
-    "/var/lib/NetworkManager/secret_key",
-    "/var/lib/NetworkManager/timestamps",
-    "/var/lib/NetworkManager/seen-bssids",
 ];

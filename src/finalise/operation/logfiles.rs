@@ -8,26 +8,40 @@
 
 use std::path::Path;
 
-use super::Operation;
+use super::{Operation, remove};
 use crate::error::Result;
-use crate::finalise::Action;
+use crate::finalise::{Action, Carries};
 use crate::mount::GuestRoot;
 
 pub(super) const OPERATION: Operation = Operation {
     name: "logfiles",
     summary: "Remove log files",
     default: true,
+    carries: Carries::Residue,
+    note: "every file below /var/log, not a list of them",
     find,
 };
 
 const EMPTIED: [&str; 4] = ["wtmp", "btmp", "lastlog", "faillog"];
+const ELSEWHERE: &[&str] = &[
+    "/var/log/journal/*",
+    "/var/named/data/named.run",
+    "/var/lib/logrotate.status",
+    "/var/lib/logrotate/status",
+    "/var/lib/logrotate/logrotate.status",
+    "/root/install.log",
+    "/root/install.log.syslog",
+    "/root/anaconda-ks.cfg",
+    "/root/anaconda-post.log",
+    "/root/initial-setup-ks.cfg",
+    "/root/original-ks.cfg",
+    "/var/lib/AccountsService/users/*",
+    "/var/lib/AccountService/users/*",
+    "/var/lib/fprint/*",
+];
 
 fn find(root: &GuestRoot) -> Result<Vec<Action>> {
-    let mut actions: Vec<Action> = root
-        .glob("/var/log/journal/*")?
-        .into_iter()
-        .map(Action::Remove)
-        .collect();
+    let mut actions = remove(root, ELSEWHERE)?;
     for path in root.glob("/var/log/**/*")? {
         if path.starts_with("/var/log/journal") {
             continue;

@@ -3,11 +3,14 @@
 //! Downloaded packages and lists: large, and stale at the first boot.
 
 use super::{Operation, remove};
+use crate::finalise::Carries;
 
 pub(super) const OPERATION: Operation = Operation {
     name: "package-manager-cache",
     summary: "Remove package caches and lists",
     default: true,
+    carries: Carries::Residue,
+    note: "",
     find: |root| remove(root, PATTERNS),
 };
 

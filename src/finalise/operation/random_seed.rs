@@ -3,11 +3,14 @@
 //! Two machines must not begin with the same entropy.
 
 use super::{Operation, remove};
+use crate::finalise::Carries;
 
 pub(super) const OPERATION: Operation = Operation {
     name: "random-seed",
     summary: "Remove saved random seeds",
     default: true,
+    carries: Carries::Secret,
+    note: "not in virt-sysprep",
     find: |root| remove(root, PATTERNS),
 };
 

@@ -3,13 +3,15 @@
 //! Every machine makes its own at its first boot.
 
 use super::{Operation, remove};
+use crate::finalise::Carries;
 
 pub(super) const OPERATION: Operation = Operation {
     name: "ssh-hostkeys",
     summary: "Remove SSH host keys",
     default: true,
+    carries: Carries::Identity,
+    note: "",
     find: |root| remove(root, PATTERNS),
 };
 
-const PATTERNS: &[&str] =
-    &["/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub"];
+const PATTERNS: &[&str] = &["/etc/ssh/*_host_*"];

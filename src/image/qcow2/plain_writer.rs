@@ -7,7 +7,7 @@ use crate::block::{BlockRead, to_usize};
 use crate::error::Result;
 use crate::image::allocation::Allocation;
 use crate::image::output::Output;
-use crate::image::placed::append_units;
+use crate::image::placed::{Units, append_units};
 use crate::image::qcow2::entry::COPIED;
 use crate::image::qcow2::refcount::{REFCOUNT_BYTES, RefcountSize};
 use crate::image::qcow2::writer_header::{Places, Shape, Zstd, header_cluster};
@@ -35,14 +35,8 @@ pub(crate) fn write(
     let allocation = Allocation::scan(source, unit, options.workers, monitor)?;
     let layout = Layout::new(shape, &allocation);
     layout.append_metadata(&allocation, &mut output)?;
-    append_units(
-        source,
-        &allocation,
-        unit,
-        &mut output,
-        options.workers,
-        monitor,
-    )?;
+    let units = Units::new(&allocation, unit);
+    append_units(source, &units, &mut output, options.workers, monitor)?;
     Ok(output.finish())
 }
 

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #![forbid(unsafe_code)]
-//! The table of operations and the parsers of their arguments.
-//!
-//! As in virt-customize, the first `:` ends the first part of an argument, so
-//! a path with a `:` in it can only come last.
+//! The table of operations: names, forms of arguments, help, parsers.
 
-use std::str::FromStr;
-
-use super::Step;
-use crate::error::{Error, Result};
-use crate::recipe::path::GuestPath;
+use super::argument as a;
+use super::system::UnitAction;
+use super::{PasswordSelector, Step};
+use crate::error::Result;
 
 /// An operation a step can be.
 #[derive(Debug, Clone, Copy)]
@@ -45,27 +41,124 @@ impl Operation {
             "append-line",
             "FILE:LINE",
             "Append a line to a file",
-            append_line,
+            a::append_line,
         ),
-        operation("chmod", "MODE:PATH", "Change permission bits", chmod),
-        operation("copy", "SOURCE:DEST", "Copy within the image", copy),
+        operation("chmod", "MODE:PATH", "Change permission bits", a::chmod),
+        operation(
+            "chown",
+            "USER:GROUP:PATH",
+            "Change owners, by name or number",
+            a::chown,
+        ),
+        operation(
+            "commands-from-file",
+            "FILENAME",
+            "Do the operations in a file, one a line",
+            |text| text.parse().map(Step::CommandsFromFile),
+        ),
+        operation("copy", "SOURCE:DEST", "Copy within the image", a::copy),
         operation(
             "copy-in",
             "LOCAL:REMOTEDIR",
             "Copy files or directories into a directory of the image",
-            copy_in,
+            a::copy_in,
         ),
-        operation("delete", "PATH", "Delete what matches", delete),
-        operation("hostname", "NAME", "Set the host name", hostname),
-        operation("install", "PKG,PKG...", "Install packages", install),
-        operation("link", "TARGET:LINK[:LINK...]", "Make symbolic links", link),
+        operation("delete", "PATH", "Delete what matches", a::delete),
+        operation(
+            "disable-unit",
+            "UNIT,UNIT...",
+            "Have units not started at boot",
+            |text| a::unit(UnitAction::Disable, text),
+        ),
+        operation(
+            "edit",
+            "FILE:EXPR",
+            "Change each line of a file by a Perl expression",
+            a::edit,
+        ),
+        operation(
+            "enable-unit",
+            "UNIT,UNIT...",
+            "Have units started at boot",
+            |text| a::unit(UnitAction::Enable, text),
+        ),
+        operation(
+            "firstboot",
+            "SCRIPT",
+            "Run a script of the host at the first boot",
+            |text| text.parse().map(Step::Firstboot),
+        ),
+        operation(
+            "firstboot-command",
+            "COMMAND",
+            "Run a shell command at the first boot",
+            |text| a::command(text).map(Step::FirstbootCommand),
+        ),
+        operation(
+            "firstboot-install",
+            "PKG,PKG...",
+            "Install packages at the first boot",
+            |text| a::list(text).map(Step::FirstbootInstall),
+        ),
+        operation("group", "NAME[:GID]", "Add a group", a::group),
+        operation(
+            "hold",
+            "PKG,PKG...|kubernetes|all",
+            "Keep the versions of packages",
+            a::hold,
+        ),
+        operation("hostname", "NAME", "Set the host name", a::hostname),
+        operation("install", "PKG,PKG...", "Install packages", |text| {
+            a::list(text).map(Step::Install)
+        }),
+        operation(
+            "kernel-cmdline",
+            "ARG [-ARG...]",
+            "Add kernel arguments, remove those after a `-`",
+            |text| text.parse().map(Step::KernelCmdline),
+        ),
+        operation(
+            "link",
+            "TARGET:LINK[:LINK...]",
+            "Make symbolic links",
+            a::link,
+        ),
+        operation(
+            "mask-unit",
+            "UNIT,UNIT...",
+            "Have units never started",
+            |text| a::unit(UnitAction::Mask, text),
+        ),
         operation("mkdir", "DIR", "Make a directory and its parents", |text| {
             text.parse().map(Step::Mkdir)
         }),
-        operation("move", "SOURCE:DEST", "Rename within the image", |text| {
-            let (source, dest) = pair(text, "SOURCE:DEST")?;
-            Ok(Step::Move { source, dest })
-        }),
+        operation(
+            "module",
+            "NAME[:PARAMETERS]",
+            "Load a kernel module at boot",
+            a::module,
+        ),
+        operation("move", "SOURCE:DEST", "Rename within the image", a::rename),
+        operation(
+            "password",
+            "USER:SELECTOR",
+            "Set a password: file:FILE, password:PASSWORD, hash:HASH, \
+             random, disabled, locked[:SELECTOR]",
+            a::password,
+        ),
+        operation(
+            "repository",
+            "NAME URI [SUITE [COMPONENT...]]",
+            "Add a package source; further words: key=FILE|URL, \
+             arch=ARCH,..., trusted",
+            a::repository,
+        ),
+        operation(
+            "root-password",
+            "SELECTOR",
+            "Set the password of root, as with password",
+            |text| PasswordSelector::parse(text).map(Step::RootPassword),
+        ),
         operation(
             "run",
             "SCRIPT",
@@ -76,29 +169,74 @@ impl Operation {
             "run-command",
             "COMMAND",
             "Run a shell command in the image",
-            run_command,
+            |text| a::command(text).map(Step::RunCommand),
         ),
-        operation("timezone", "ZONE", "Set the time zone", timezone),
+        operation(
+            "scrub",
+            "FILE",
+            "Overwrite a file, then delete it",
+            |text| text.parse().map(Step::Scrub),
+        ),
+        operation(
+            "ssh-inject",
+            "USER[:SELECTOR]",
+            "Let a user in with a public key: file:FILE, string:KEY, \
+             else your newest",
+            a::ssh_inject,
+        ),
+        operation(
+            "sudo",
+            "USER[:RULE]",
+            "Let a user run commands as root, all and without a password \
+             unless said",
+            a::sudo,
+        ),
+        operation(
+            "sysctl",
+            "KEY=VALUE",
+            "Set a kernel parameter at boot",
+            |text| text.parse().map(Step::Sysctl),
+        ),
+        operation(
+            "tar-in",
+            "TARFILE:REMOTEDIR",
+            "Unpack an archive into a directory of the image",
+            a::tar_in,
+        ),
+        operation("timezone", "ZONE", "Set the time zone", a::timezone),
         operation("touch", "FILE", "Create a file or set its times", |text| {
             text.parse().map(Step::Touch)
         }),
         operation("truncate", "FILE", "Empty a file", |text| {
             text.parse().map(Step::Truncate)
         }),
+        operation(
+            "truncate-recursive",
+            "PATH",
+            "Empty every file below a directory",
+            |text| text.parse().map(Step::TruncateRecursive),
+        ),
         operation("uninstall", "PKG,PKG...", "Remove packages", |text| {
-            list(text).map(Step::Uninstall)
+            a::list(text).map(Step::Uninstall)
+        }),
+        operation("unmask-unit", "UNIT,UNIT...", "Undo a mask-unit", |text| {
+            a::unit(UnitAction::Unmask, text)
         }),
         operation("update", "", "Update every package", |_| Ok(Step::Update)),
         operation(
             "upload",
             "FILE:DEST",
             "Copy one file into the image",
-            |text| {
-                let (file, dest) = pair(text, "FILE:DEST")?;
-                Ok(Step::Upload { file, dest })
-            },
+            a::upload,
         ),
-        operation("write", "FILE:CONTENT", "Write a file", write),
+        operation(
+            "user",
+            "NAME[:KEY=VALUE...]",
+            "Add a user, or change one: uid, group, groups (G,G...), \
+             home, shell, comment; or a bare :system",
+            |text| text.parse().map(Step::User),
+        ),
+        operation("write", "FILE:CONTENT", "Write a file", a::write),
     ];
 
     /// The operation with this name.
@@ -114,122 +252,4 @@ impl Operation {
     pub(super) fn parse(&self, argument: &str) -> Result<Step> {
         (self.parse)(argument)
     }
-}
-
-/// Splits at the first colon; `form` is for the message.
-fn split<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str)> {
-    match text.split_once(':') {
-        Some((first, rest)) if !first.is_empty() => Ok((first, rest)),
-        _ => Err(Error::invalid(format!("`{text}` is not {form}"))),
-    }
-}
-
-/// Both parts of an argument, each of its type.
-fn pair<A, B>(text: &str, form: &str) -> Result<(A, B)>
-where
-    A: FromStr<Err = Error>,
-    B: FromStr<Err = Error>,
-{
-    let (first, rest) = split(text, form)?;
-    Ok((first.parse()?, rest.parse()?))
-}
-
-fn list<T: FromStr<Err = Error>>(text: &str) -> Result<Vec<T>> {
-    if text.trim().is_empty() {
-        return Err(Error::invalid("an empty list of packages"));
-    }
-    text.split(',').map(|item| item.trim().parse()).collect()
-}
-
-fn append_line(text: &str) -> Result<Step> {
-    let (file, line) = split(text, "FILE:LINE")?;
-    if line.contains('\n') {
-        return Err(Error::invalid("a line must not contain a newline"));
-    }
-    Ok(Step::AppendLine {
-        file: file.parse()?,
-        line: line.to_owned(),
-    })
-}
-
-fn chmod(text: &str) -> Result<Step> {
-    let (mode, path) = pair(text, "MODE:PATH")?;
-    Ok(Step::Chmod { mode, path })
-}
-
-fn copy(text: &str) -> Result<Step> {
-    let (source, dest) = pair(text, "SOURCE:DEST")?;
-    Ok(Step::Copy { source, dest })
-}
-
-fn copy_in(text: &str) -> Result<Step> {
-    let (source, dir) = pair(text, "LOCAL:REMOTEDIR")?;
-    Ok(Step::CopyIn { source, dir })
-}
-
-fn delete(text: &str) -> Result<Step> {
-    let pattern: GuestPath = text.parse()?;
-    if pattern.as_str() == "/" {
-        return Err(Error::invalid("refusing to delete the whole image"));
-    }
-    Ok(Step::Delete { pattern })
-}
-
-fn hostname(text: &str) -> Result<Step> {
-    // hostname(7): letters, digits and hyphens between dots; HOST_NAME_MAX.
-    let label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    };
-    if text.len() > 64 || !text.split('.').all(label) {
-        return Err(Error::invalid(format!("`{text}` is not a host name")));
-    }
-    Ok(Step::Hostname(text.to_owned()))
-}
-
-fn install(text: &str) -> Result<Step> {
-    list(text).map(Step::Install)
-}
-
-fn link(text: &str) -> Result<Step> {
-    let (target, links) = split(text, "TARGET:LINK[:LINK...]")?;
-    let links: Result<_> = links.split(':').map(GuestPath::new).collect();
-    Ok(Step::Link {
-        target: target.to_owned(),
-        links: links?,
-    })
-}
-
-fn run_command(text: &str) -> Result<Step> {
-    if text.trim().is_empty() || text.contains('\0') {
-        return Err(Error::invalid("there is no command"));
-    }
-    Ok(Step::RunCommand(text.to_owned()))
-}
-
-fn timezone(text: &str) -> Result<Step> {
-    // A name below /usr/share/zoneinfo.
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+-_.".contains(c))
-    };
-    if !text.split('/').all(part) {
-        return Err(Error::invalid(format!(
-            "`{text}` is not a time zone such as `Europe/Paris`"
-        )));
-    }
-    Ok(Step::Timezone(text.to_owned()))
-}
-
-fn write(text: &str) -> Result<Step> {
-    let (file, content) = split(text, "FILE:CONTENT")?;
-    Ok(Step::Write {
-        file: file.parse()?,
-        content: content.to_owned(),
-    })
 }

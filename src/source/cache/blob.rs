@@ -17,6 +17,9 @@ use crate::recipe::Sha256;
 use crate::source::fingerprint::Fingerprint;
 use crate::source::hash::{Digests, Expected};
 
+/// The mode of an entry.
+const READ_ONLY: u32 = 0o444;
+
 /// A verified file.
 #[derive(Debug)]
 pub(in crate::source) struct Verified {
@@ -56,7 +59,7 @@ impl Cache {
         let memory = memory_path(&path);
         let digests = match recall(&path, &memory, expected)? {
             Some(digests) => digests,
-            None => match hash_file(&path, expected, monitor) {
+            None => match protect_and_hash(&path, expected, monitor) {
                 Ok((digests, fingerprint)) if digests.sha256 == *digest => {
                     remember(&memory, fingerprint, digests)?;
                     digests
@@ -96,11 +99,13 @@ impl Cache {
         let _lock = self.lock(&digests.sha256.to_string(), monitor)?;
         let publish = || -> Result<u64> {
             let file = File::open(partial)?;
-            file.set_permissions(Permissions::from_mode(0o444))?;
             file.sync_all()?;
             let dir = parent(&path);
             fs::create_dir_all(dir)?;
             fs::rename(partial, &path)?;
+            // Not before: a process killed in between must leave a partial
+            // file that the next one may write to.
+            file.set_permissions(Permissions::from_mode(READ_ONLY))?;
             File::open(dir)?.sync_all()?;
             let metadata = file.metadata()?;
             let memory = memory_path(&path);
@@ -135,6 +140,22 @@ impl Cache {
     fn url_path(&self, key: &str) -> PathBuf {
         self.root.join("url").join(format!("{key}.json"))
     }
+}
+
+/// Hashes an entry somebody has touched, or whose process was killed before
+/// it was made read-only.
+fn protect_and_hash(
+    path: &Path,
+    expected: &Expected,
+    monitor: &Monitor,
+) -> Result<(Digests, Fingerprint)> {
+    let mode = fs::metadata(path).at(path)?.permissions().mode();
+    if mode & 0o7777 != READ_ONLY {
+        fs::set_permissions(path, Permissions::from_mode(READ_ONLY))
+            .during("making a cache entry read-only")
+            .at(path)?;
+    }
+    hash_file(path, expected, monitor)
 }
 
 pub(super) fn memory_path(blob: &Path) -> PathBuf {

@@ -61,6 +61,8 @@ fn entries_are_read_once() {
     fs::set_permissions(&stored.path, Permissions::from_mode(0o644)).unwrap();
     assert!(cache.lookup(&digest, &any, &monitor).unwrap().is_some());
     assert_eq!(readings.0.load(Ordering::SeqCst), 1);
+    let mode = fs::metadata(&stored.path).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o444);
     assert!(cache.lookup(&digest, &any, &monitor).unwrap().is_some());
     assert_eq!(readings.0.load(Ordering::SeqCst), 1);
 }

@@ -125,7 +125,7 @@ fn mounted<'a>(
 ) -> impl FnMut(&Candidate) -> imagewright::Result<Option<Box<dyn RootReader>>> + 'a
 {
     |candidate| {
-        if let Some(root) = open_ext4(disk.clone(), candidate)? {
+        if let Some(root) = open_ext4(disk, candidate)? {
             return Ok(Some(root));
         }
         let number = candidate.partition.number;
@@ -246,6 +246,24 @@ fn centos_with_xfs() {
     assert_eq!(error.kind(), imagewright::ErrorKind::Unsupported);
     let text = error.to_string();
     assert!(text.contains("partition 3 (xfs)"), "{text}");
+}
+
+#[test]
+fn xfs_v4_is_named() {
+    let args = ["-q", "-m", "crc=0"];
+    let image = Image::new(Disk::new(320 * MIB)).make(0, "mkfs.xfs", &args);
+    let disk = image.shared();
+    let root = FakeRoot::default().with("/etc/os-release", "ID=centos\n");
+    let roots = [(0, None, root)];
+    let layout = Survey::read(&disk)
+        .unwrap()
+        .assemble(
+            &DiscoverOptions::default(),
+            &mut mounted(&disk, &roots, &mut Vec::new()),
+        )
+        .unwrap();
+    assert_eq!(layout.warnings.len(), 1);
+    assert!(layout.warnings[0].contains("/ is XFS version 4"));
 }
 
 #[test]
@@ -414,7 +432,7 @@ fn every_ext_is_read_without_mounting() {
         let survey = Survey::read(&disk).unwrap();
         let options = DiscoverOptions::default();
         let candidate = survey.candidates(&options).unwrap().remove(0);
-        assert!(open_ext4(disk, &candidate).unwrap().is_none());
+        assert!(open_ext4(&disk, &candidate).unwrap().is_none());
     }
 }
 

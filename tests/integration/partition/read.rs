@@ -81,7 +81,7 @@ fn debian_gpt() {
     let path = disk.path();
     let probed = run("blkid", &["-p", "-o", "export", text(&path)]);
     assert!(probed.contains(&format!("PTUUID={}", table.id)), "{probed}");
-    assert_eq!(root.window(&disk).unwrap().size(), root.len);
+    assert_eq!(root.slice(&disk).unwrap().size(), root.len);
 }
 
 #[test]

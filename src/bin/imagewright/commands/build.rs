@@ -92,13 +92,7 @@ fn summary(report: &BuildReport) -> String {
         changed.updated.len(),
         changed.removed.len()
     );
-    for phase in &report.phases {
-        let _ = writeln!(
-            text,
-            "{:>7.2} s  {}",
-            phase.duration.as_secs_f64(),
-            phase.name
-        );
-    }
+    text.push_str(&render::passwords(&report.passwords));
+    text.push_str(&render::phases(&report.phases));
     text
 }

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `imagewright customize` and `imagewright provision`.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use imagewright::Monitor;
+use imagewright::chroot::Network;
+use imagewright::pipeline::{self, CustomizeOptions, CustomizeReport};
+use imagewright::recipe::Recipe;
+use imagewright::source::Reference;
+
+use crate::args::{Change, Customize, Global, Provision, Verification};
+use crate::render;
+
+pub(super) fn customize(
+    args: Customize,
+    global: &Global,
+    monitor: &Monitor,
+) -> anyhow::Result<ExitCode> {
+    let mut recipe = Recipe::default();
+    recipe.steps = args.steps.0;
+    if let Some(crypto) = args.password_crypto {
+        for step in &mut recipe.steps {
+            step.set_password_crypto(crypto);
+        }
+    }
+    change(args.change, recipe, global, monitor)
+}
+
+pub(super) fn provision(
+    args: Provision,
+    global: &Global,
+    monitor: &Monitor,
+) -> anyhow::Result<ExitCode> {
+    let recipe = Recipe::load(&args.recipe)?;
+    change(args.change, recipe, global, monitor)
+}
+
+fn change(
+    args: Change,
+    recipe: Recipe,
+    global: &Global,
+    monitor: &Monitor,
+) -> anyhow::Result<ExitCode> {
+    let dry_run = args.dry_run;
+    let options = options(args, recipe, global)?;
+    if dry_run {
+        let plan = pipeline::plan_customize(&options, monitor)?;
+        match global.json {
+            true => render::print_json(&plan)?,
+            false => render::print(&format!("{plan}\n"))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = pipeline::customize(&options, monitor)?;
+    match global.json {
+        true => render::print_json(&report)?,
+        false => render::print(&summary(&report))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(
+    args: Change,
+    recipe: Recipe,
+    global: &Global,
+) -> anyhow::Result<CustomizeOptions> {
+    let asked = asks_for_verification(&args.verification);
+    let mut input =
+        super::input(&args.image, args.verification, &args.opening, global)?;
+    // One's own file: after the first change no checksum file knows it.
+    if !asked && matches!(input.reference, Reference::Path(_)) {
+        input.fetch.as_it_is = true;
+    }
+    let mut options = CustomizeOptions::new(input, recipe);
+    options.output = args.output;
+    options.format = args.format;
+    options.work_dir.clone_from(&global.work_dir);
+    options.own_fat = args.own_fat;
+    if args.no_network {
+        options.network = Network::None;
+    }
+    Ok(options)
+}
+
+fn asks_for_verification(verification: &Verification) -> bool {
+    let Verification {
+        sha256,
+        checksums,
+        signature,
+        keyring,
+        insecure_no_checksum: _,
+    } = verification;
+    let files = [sha256, checksums, signature];
+    files.iter().any(|file| file.is_some()) || keyring.is_some()
+}
+
+fn summary(report: &CustomizeReport) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", report.output.display());
+    text.push_str(&render::passwords(&report.passwords));
+    text.push_str(&render::phases(&report.phases));
+    text
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Whether an image can be shipped and will boot, read from its files.
+//!
+//! A check looks and reports; nothing is changed and no program of the image
+//! runs. The hygiene checks are the table of [`finalise`](crate::finalise),
+//! so what is cleaned and what is checked cannot differ.
+//!
+//! What only a running system can show is not checked here.
+
+mod bios;
+mod boot_config;
+mod efi;
+mod free_space;
+mod fstab;
+mod held;
+mod hygiene;
+mod initramfs;
+mod junit;
+mod package_state;
+mod recipe_files;
+mod recipe_holds;
+mod recipe_packages;
+mod report;
+mod root_device;
+mod swap;
+
+use crate::block::ReadAt;
+use crate::discover::SystemLayout;
+use crate::error::Result;
+use crate::mount::GuestRoot;
+use crate::recipe::Recipe;
+
+pub use report::{CheckResult, Finding, Severity, Status, VerifyReport};
+
+/// What is checked.
+#[allow(missing_debug_implementations)]
+pub struct Subject<'a> {
+    /// The files of the image, mounted read-only.
+    pub root: &'a GuestRoot,
+    /// What is on its disk.
+    pub layout: &'a SystemLayout,
+    /// The disk itself.
+    pub disk: &'a dyn ReadAt,
+    /// What the image should be, if known.
+    pub recipe: Option<&'a Recipe>,
+}
+
+/// One thing that is checked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Check {
+    /// Its name.
+    pub id: &'static str,
+    /// What holds of a good image.
+    pub summary: &'static str,
+    /// What a finding means, unless the finding says otherwise.
+    pub severity: Severity,
+    run: fn(&Subject<'_>) -> Result<Outcome>,
+}
+
+/// What a check saw.
+enum Outcome {
+    /// It does not concern this image, or cannot be told: why.
+    NotChecked(String),
+    Checked(Vec<Finding>),
+}
+
+impl Outcome {
+    fn not(why: impl Into<String>) -> Result<Self> {
+        Ok(Self::NotChecked(why.into()))
+    }
+}
+
+/// Every check besides those of hygiene, in the order of the report.
+pub const CHECKS: &[Check] = &[
+    bios::CHECK,
+    efi::CHECK,
+    root_device::CHECK,
+    initramfs::CHECK,
+    fstab::CHECK,
+    swap::CHECK,
+    package_state::CHECK,
+    held::CHECK,
+    free_space::CHECK,
+    recipe_packages::CHECK,
+    recipe_files::CHECK,
+    recipe_holds::CHECK,
+];
+
+/// Runs every check.
+///
+/// A check that fails to look is a failure of the image, not of the run: one
+/// damaged file does not hide the rest.
+///
+/// # Errors
+/// `Recipe` when the recipe names an unknown clean-up operation.
+pub fn verify(subject: &Subject<'_>) -> Result<VerifyReport> {
+    let mut checks: Vec<CheckResult> = CHECKS
+        .iter()
+        .map(|check| {
+            let outcome = (check.run)(subject);
+            CheckResult::new(check.id, check.summary, check.severity, outcome)
+        })
+        .collect();
+    checks.extend(hygiene::results(subject)?);
+    Ok(VerifyReport::new(checks))
+}
+
+#[cfg(test)]
+mod tests;

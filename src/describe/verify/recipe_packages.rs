@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The packages of the recipe.
+
+use super::{Check, Finding, Outcome, Severity, Subject};
+use crate::describe::dpkg::{self, Entry};
+use crate::error::Result;
+use crate::recipe::{PackageName, PackageSpec};
+
+pub(super) const CHECK: Check = Check {
+    id: "recipe-packages",
+    summary: "the recipe's packages are installed, or removed",
+    severity: Severity::Failure,
+    run,
+};
+
+fn run(subject: &Subject<'_>) -> Result<Outcome> {
+    let Some(recipe) = subject.recipe else {
+        return Outcome::not("no recipe was given");
+    };
+    let wanted = &recipe.packages;
+    if wanted.install.is_empty() && wanted.remove.is_empty() {
+        return Outcome::not("the recipe names no packages");
+    }
+    let Some(status) = subject.root.read_if_exists(dpkg::STATUS)? else {
+        return Outcome::not("the image has no dpkg");
+    };
+    let mut all = dpkg::parse_all(&status);
+    all.retain(Entry::is_there);
+    let install = wanted.install.iter().filter_map(|spec| missing(&all, spec));
+    let remove = wanted.remove.iter().filter_map(|name| {
+        let there = all.iter().any(|entry| is(entry, name));
+        there.then(|| Finding::new(format!("{name} is still installed")))
+    });
+    let findings = install.chain(remove);
+    Ok(Outcome::Checked(findings.collect()))
+}
+
+fn missing(all: &[Entry], spec: &PackageSpec) -> Option<Finding> {
+    let (name, version) = match spec {
+        PackageSpec::Named { name, .. } if name.as_str().starts_with('@') => {
+            return Some(note(format!("{name}: groups are not checked")));
+        }
+        PackageSpec::Named { name, version } => (name, version),
+        PackageSpec::File(path) => {
+            let what = format!("{path}: package files are not checked");
+            return Some(note(what));
+        }
+    };
+    let found = all.iter().find(|entry| is(entry, name));
+    let Some(found) = found else {
+        let provided = all
+            .iter()
+            .any(|e| e.provides.iter().any(|p| p == name.as_str()));
+        let what = format!("{name} is not installed");
+        return (!provided).then(|| Finding::new(what));
+    };
+    let own = &found.package.version;
+    let wanted = version.as_deref()?;
+    let same = match wanted.strip_suffix('*') {
+        Some(start) => own.starts_with(start),
+        None => own == wanted,
+    };
+    (!same)
+        .then(|| Finding::new(format!("{name} is {own} instead of {wanted}")))
+}
+
+fn note(what: String) -> Finding {
+    Finding::new(what).severity(Severity::Note)
+}
+
+/// Whether the entry is the package, with its architecture where it is said.
+pub(super) fn is(entry: &Entry, name: &PackageName) -> bool {
+    let package = &entry.package;
+    match name.as_str().split_once(':') {
+        None => package.name == name.as_str(),
+        Some((name, architecture)) => {
+            package.name == name
+                && (package.architecture == architecture
+                    || architecture == "any")
+        }
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! An image that is a file of the host, and stays one.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::single_output::SingleOutput;
+use super::work_dir::WorkDir;
+use crate::block::{CopyOptions, ReadAt, copy_to_raw};
+use crate::discover::{DiscoverOptions, SystemLayout, discover};
+use crate::error::{Context, Result};
+use crate::image::{self, Compression, Format, Gate, Image, OpenOptions};
+use crate::progress::Monitor;
+
+/// Which file, and how it is opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LocalOptions {
+    /// The image.
+    pub path: PathBuf,
+    /// Its format; told by its magic unless said.
+    pub format: Option<Format>,
+    /// The root's partition, where there are several.
+    pub root: Option<u32>,
+    /// Where the session works.
+    pub work_dir: Option<PathBuf>,
+}
+
+impl LocalOptions {
+    /// The image at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            root: None,
+            work_dir: None,
+        }
+    }
+}
+
+/// The opened image.
+#[derive(Debug)]
+pub(super) struct LocalImage {
+    pub(super) path: PathBuf,
+    pub(super) image: Image,
+    pub(super) layout: SystemLayout,
+}
+
+impl LocalImage {
+    pub(super) fn open(options: &LocalOptions) -> Result<Self> {
+        // A symlink stays one when the image is replaced.
+        let path = options.path.canonicalize().at(&options.path)?;
+        let open = OpenOptions::new()
+            .format(options.format)
+            .gate(Gate::beside());
+        let image = image::open(&path, &open)
+            .during("opening the image")
+            .at(&path)?;
+        let disk: Arc<dyn ReadAt> = Arc::new(image.clone());
+        let wanted = DiscoverOptions::default().root(options.root);
+        let layout = discover(&disk, &wanted).at(&path)?;
+        Ok(Self {
+            path,
+            image,
+            layout,
+        })
+    }
+
+    /// The image's own file where it can be mounted as it is.
+    pub(super) fn to_read(
+        &self,
+        work: &WorkDir,
+        monitor: &Monitor,
+    ) -> Result<File> {
+        match self.image.format() {
+            Format::Raw => File::open(&self.path).at(&self.path),
+            _ => self.to_change(work, monitor),
+        }
+    }
+
+    /// The decoded image in a file of its own.
+    pub(super) fn to_change(
+        &self,
+        work: &WorkDir,
+        monitor: &Monitor,
+    ) -> Result<File> {
+        let file = work.unnamed_file()?;
+        copy_to_raw(&self.image, &file, &CopyOptions::new(), monitor)
+            .during("decoding the image")
+            .at(&self.path)?;
+        Ok(file)
+    }
+
+    /// Writes the changed disk to `output`, which appears when it is whole;
+    /// one that replaces the image has its owner and mode.
+    pub(super) fn save(
+        &self,
+        disk: File,
+        output: &Path,
+        work: &WorkDir,
+        monitor: &Monitor,
+    ) -> Result<PathBuf> {
+        let own = self.image.format();
+        let format = match output == self.path {
+            true => own,
+            false => Format::from_suffix(output).unwrap_or(own),
+        };
+        let replaces = match output == self.path {
+            true => Some(fs::metadata(&self.path).at(&self.path)?),
+            false => None,
+        };
+        SingleOutput {
+            path: output.to_owned(),
+            format,
+            compression: Compression::None,
+            replaces,
+        }
+        .write(disk, work, monitor)?;
+        Ok(output.to_owned())
+    }
+}

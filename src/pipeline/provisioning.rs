@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Phase 1 on a working disk: decode, grow, mount, and the tasks.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::InputOptions;
+use super::input::{Input, Keys};
+use super::mounted::{MountedDisk, MountedOptions};
+use super::provision_plan::ProvisionPlan;
+use super::report::Stopwatch;
+use super::work_dir::WorkDir;
+use crate::block::{FileDisk, ReadAt};
+use crate::chroot::Network;
+use crate::discover::SystemLayout;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::progress::Monitor;
+use crate::provision::{self, NewPassword, Task};
+use crate::recipe::{Proxy, Recipe};
+use crate::sys::namespace::PrivateMounts;
+
+/// What phase 1 works with.
+pub(super) struct Provisioning<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) plan: &'a ProvisionPlan,
+    pub(super) input: &'a Input,
+    pub(super) input_options: &'a InputOptions,
+    pub(super) network: Network,
+    pub(super) own_fat: bool,
+    pub(super) work: &'a WorkDir,
+    pub(super) monitor: &'a Monitor,
+}
+
+impl Provisioning<'_> {
+    /// The decoded image in a sparse file without a name, at its new size.
+    pub(super) fn working_disk(&self) -> Result<File> {
+        let file = self.work.unnamed_file()?;
+        self.input.decode(&file, self.monitor)?;
+        if self.plan.disk_size > self.input.image.size() {
+            file.set_len(self.plan.disk_size)
+                .during("enlarging the working disk")?;
+        }
+        if let Some(grow) = &self.plan.grow {
+            grow.apply(&FileDisk::new(file.try_clone()?)?)?;
+        }
+        Ok(file)
+    }
+
+    /// Attaches, mounts and enters the working disk.
+    pub(super) fn mount(
+        &self,
+        session: &PrivateMounts,
+        disk: &File,
+    ) -> Result<MountedDisk> {
+        let options = MountedOptions {
+            read_only: false,
+            network: self.network,
+            own_fat: self.own_fat,
+            grow: self.plan.grow_filesystem,
+            variables: proxy_variables(&self.recipe.proxy),
+        };
+        let layout = self.layout_on(disk)?;
+        MountedDisk::open(session, disk, &layout, self.work, &options)
+    }
+
+    /// The layout with the root's partition as it is on the working disk.
+    fn layout_on(&self, disk: &File) -> Result<SystemLayout> {
+        let mut layout = self.plan.layout.clone();
+        layout.disk_len = FileDisk::new(disk.try_clone()?)?.size();
+        let growth = self.plan.grow.as_ref().and_then(|g| g.partition.as_ref());
+        if let Some(growth) = growth {
+            for entry in &mut layout.partitions {
+                if entry.partition.number == growth.number {
+                    entry.partition.len = growth.new_len;
+                }
+            }
+        }
+        Ok(layout)
+    }
+
+    /// Does the tasks of the plan; returns the passwords made up.
+    pub(super) fn run_tasks(
+        &self,
+        mounted: &MountedDisk,
+        watch: &mut Stopwatch<'_>,
+    ) -> Result<Vec<NewPassword>> {
+        let keys = Keys {
+            options: self.input_options,
+        };
+        let tasks = &self.plan.tasks;
+        let packages = tasks
+            .iter()
+            .any(Task::needs_package_manager)
+            .then(|| provision::package_manager(mounted.root()))
+            .transpose()?;
+        let mut passwords = Vec::new();
+        for task in tasks {
+            watch.begin(&task.to_string());
+            self.monitor.check()?;
+            let new = provision::run(
+                task,
+                mounted.environment(),
+                packages.as_deref(),
+                &keys,
+                self.monitor,
+            )?;
+            passwords.extend(new);
+        }
+        Ok(passwords)
+    }
+}
+
+/// The variables by which programs find a proxy.
+fn proxy_variables(proxy: &Proxy) -> Vec<(String, String)> {
+    let no = (!proxy.no.is_empty()).then(|| proxy.no.join(","));
+    let given = [
+        ("http_proxy", proxy.http.clone()),
+        ("https_proxy", proxy.https.clone()),
+        ("no_proxy", no),
+    ];
+    given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+/// When the host's disk is full, the image sees a broken disk: say the
+/// cause rather than the symptom.
+pub(super) fn explain_full_host(error: Error, output: &Path) -> Error {
+    /// Less than this, and the next write fails.
+    const LITTLE: u64 = 4 << 20;
+    let Ok(host) = nix::sys::statvfs::statvfs(output) else {
+        return error;
+    };
+    let free = host.blocks_available().saturating_mul(host.fragment_size());
+    if free >= LITTLE || error.kind() == ErrorKind::Cancelled {
+        return error;
+    }
+    error.with_kind(ErrorKind::NoSpace).hint(format!(
+        "the host's disk is full: make room where {} is, or choose another \
+         --output",
+        output.display()
+    ))
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! What the kernel is booted with, its modules and parameters.
+
+use std::path::Path;
+
+use super::file::owner_of;
+use crate::error::{Context, Error, Result};
+use crate::mount::{FileOwner, GuestRoot};
+use crate::provision::package_manager::Guest;
+use crate::recipe::{KernelArguments, Sysctl};
+
+const SYSCTL: &str = "/etc/sysctl.d/90-imagewright.conf";
+const MODULES: &str = "/etc/modules-load.d/imagewright.conf";
+const MODPROBE: &str = "/etc/modprobe.d/imagewright.conf";
+const GRUB: &str = "/etc/default/grub";
+const GRUBBY: &str = "/usr/sbin/grubby";
+/// The Boot Loader Specification's places for entries.
+const ENTRIES: [&str; 3] = [
+    "/boot/loader/entries/*.conf",
+    "/efi/loader/entries/*.conf",
+    "/boot/efi/loader/entries/*.conf",
+];
+/// What makes GRUB's configuration anew: a program and its arguments.
+const REGENERATE: [(&str, &[&str]); 3] = [
+    ("/usr/sbin/update-grub", &[]),
+    ("/usr/sbin/grub2-mkconfig", &["-o", "/boot/grub2/grub.cfg"]),
+    ("/usr/sbin/grub-mkconfig", &["-o", "/boot/grub/grub.cfg"]),
+];
+
+/// Sets a parameter at boot; an earlier value of ours goes.
+pub(super) fn sysctl(root: &GuestRoot, sysctl: &Sysctl) -> Result<()> {
+    let is_same = |line: &str| {
+        line.split_once('=')
+            .is_some_and(|(key, _)| key.trim() == sysctl.key)
+    };
+    let line = format!("{} = {}", sysctl.key, sysctl.value);
+    replace_line(root, SYSCTL, is_same, &line)
+}
+
+/// Loads a module at boot, with its parameters.
+pub(super) fn module(
+    root: &GuestRoot,
+    name: &str,
+    parameters: &str,
+) -> Result<()> {
+    replace_line(root, MODULES, |line| line == name, name)?;
+    if parameters.is_empty() {
+        return Ok(());
+    }
+    let start = format!("options {name} ");
+    let line = format!("{start}{parameters}");
+    replace_line(root, MODPROBE, |line| line.starts_with(&start), &line)
+}
+
+/// Puts `line` at the end of a file of ours, without those it replaces.
+fn replace_line(
+    root: &GuestRoot,
+    path: &str,
+    replaced: impl Fn(&str) -> bool,
+    line: &str,
+) -> Result<()> {
+    if let Some(parent) = Path::new(path).parent() {
+        root.create_dir_all(parent, FileOwner::root(0o755))?;
+    }
+    let before = root.read_if_exists(path)?.unwrap_or_default();
+    let before = String::from_utf8_lossy(&before);
+    let mut text: String = before
+        .lines()
+        .filter(|line| !replaced(line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    text.push_str(line);
+    text.push('\n');
+    root.write(path, text.as_bytes(), owner_of(root, Path::new(path))?)
+}
+
+/// Changes the kernel command line wherever the image keeps it, then has the
+/// image's own tools make the configuration of its boot loader anew.
+pub(super) fn command_line(
+    guest: &Guest<'_>,
+    arguments: &KernelArguments,
+) -> Result<()> {
+    let root = guest.root();
+    let mut found = false;
+    if root.exists("/etc/kernel/cmdline")? {
+        found = true;
+        change(root, "/etc/kernel/cmdline", |text| {
+            format!("{}\n", edit_words(text, arguments))
+        })?;
+    }
+    if root.exists(GRUBBY)? {
+        found = true;
+        grubby(guest, arguments)?;
+    } else {
+        for pattern in ENTRIES {
+            for path in root.glob(pattern)? {
+                found = true;
+                change(root, path, |text| edit_entry(text, arguments))?;
+            }
+        }
+    }
+    if root.exists(GRUB)? {
+        found = true;
+        change(root, GRUB, |text| edit_grub(text, arguments, true))?;
+        for path in root.glob("/etc/default/grub.d/*.cfg")? {
+            change(root, path, |text| edit_grub(text, arguments, false))?;
+        }
+        regenerate(guest)?;
+    }
+    if found {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        "the image keeps its kernel command line in no known place",
+    )
+    .hint(format!(
+        "known are {GRUB}, /etc/kernel/cmdline and entries of the Boot \
+         Loader Specification"
+    )))
+}
+
+fn regenerate(guest: &Guest<'_>) -> Result<()> {
+    for (program, args) in REGENERATE {
+        if guest.root().exists(program)? {
+            return guest
+                .environment
+                .command(program)
+                .args(args.iter().copied())
+                .run(guest.monitor)
+                .during("making the configuration of GRUB anew");
+        }
+    }
+    Err(Error::unsupported(
+        "the image has no program that makes GRUB's configuration anew",
+    ))
+}
+
+fn grubby(guest: &Guest<'_>, arguments: &KernelArguments) -> Result<()> {
+    let mut args = vec!["--update-kernel=ALL".to_owned()];
+    if !arguments.add.is_empty() {
+        args.push(format!("--args={}", arguments.add.join(" ")));
+    }
+    if !arguments.remove.is_empty() {
+        args.push(format!("--remove-args={}", arguments.remove.join(" ")));
+    }
+    guest
+        .environment
+        .command(GRUBBY)
+        .args(args)
+        .run(guest.monitor)
+}
+
+fn change(
+    root: &GuestRoot,
+    path: impl AsRef<Path>,
+    edit: impl Fn(&str) -> String,
+) -> Result<()> {
+    let path = path.as_ref();
+    let before = root.read(path)?;
+    let before = String::from_utf8(before)
+        .map_err(|_| Error::unsupported("not UTF-8").at(path))?;
+    let after = edit(&before);
+    if after == before {
+        return Ok(());
+    }
+    root.write(path, after.as_bytes(), owner_of(root, path)?)
+}
+
+/// A command line with words removed and added.
+fn edit_words(line: &str, arguments: &KernelArguments) -> String {
+    let removed = |word: &str| {
+        arguments.remove.iter().any(|gone| {
+            word == gone || (gone.ends_with('=') && word.starts_with(gone))
+        })
+    };
+    let mut words: Vec<&str> = line
+        .split_whitespace()
+        .filter(|word| !removed(word))
+        .collect();
+    for word in &arguments.add {
+        if !words.contains(&word.as_str()) {
+            words.push(word);
+        }
+    }
+    words.join(" ")
+}
+
+/// An entry of the Boot Loader Specification.
+fn edit_entry(text: &str, arguments: &KernelArguments) -> String {
+    let edit = |line: &str| match line.strip_prefix("options") {
+        Some(rest) if rest.starts_with([' ', '\t']) => {
+            format!("options {}\n", edit_words(rest, arguments))
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(edit).collect()
+}
+
+/// A file of shell assignments that GRUB's tools read. Words are removed from
+/// both variables; they are added to `GRUB_CMDLINE_LINUX`, which all entries
+/// have, where it is set without taking up its earlier value. `make` sets it
+/// if no line does.
+fn edit_grub(text: &str, arguments: &KernelArguments, make: bool) -> String {
+    const ALL: &str = "GRUB_CMDLINE_LINUX";
+    let removal = KernelArguments::only_removing(&arguments.remove);
+    let mut seen = false;
+    let mut edited = String::new();
+    for line in text.lines() {
+        let assignment = line.trim_start().split_once('=');
+        let new = match assignment {
+            Some((name, value)) if name == ALL => {
+                let value = unquote(value);
+                let extends = value.contains("$GRUB_CMDLINE_LINUX")
+                    || value.contains("${GRUB_CMDLINE_LINUX");
+                seen |= !extends;
+                let arguments = if extends { &removal } else { arguments };
+                Some((name, edit_words(value, arguments)))
+            }
+            Some((name, value)) if name == "GRUB_CMDLINE_LINUX_DEFAULT" => {
+                Some((name, edit_words(unquote(value), &removal)))
+            }
+            _ => None,
+        };
+        match new {
+            Some((name, value)) => {
+                edited.push_str(&format!("{name}=\"{value}\"\n"));
+            }
+            None => {
+                edited.push_str(line);
+                edited.push('\n');
+            }
+        }
+    }
+    if make && !seen {
+        let value = edit_words("", arguments);
+        edited.push_str(&format!("{ALL}=\"{value}\"\n"));
+    }
+    edited
+}
+
+fn unquote(value: &str) -> &str {
+    let value = value.trim();
+    ['"', '\'']
+        .iter()
+        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
+        .unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_added_once_and_removed_whole() {
+        for (line, edit, expected) in [
+            ("a b", "c", "a b c"),
+            ("a b", "b", "a b"),
+            ("quiet a", "-quiet b=1 b=2", "a b=1 b=2"),
+            ("console=tty0 x=1", "-console= -x", "x=1"),
+            ("", "a", "a"),
+        ] {
+            let arguments = edit.parse().unwrap();
+            assert_eq!(edit_words(line, &arguments), expected, "{line} {edit}");
+        }
+    }
+
+    #[test]
+    fn grub_defaults() {
+        let arguments = "net.ifnames=0 -quiet".parse().unwrap();
+        let text = "# x\nGRUB_TIMEOUT=0\n\
+            GRUB_CMDLINE_LINUX_DEFAULT='quiet splash'\n\
+            GRUB_CMDLINE_LINUX=console=ttyS0\n";
+        assert_eq!(
+            edit_grub(text, &arguments, true),
+            "# x\nGRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"splash\"\n\
+             GRUB_CMDLINE_LINUX=\"console=ttyS0 net.ifnames=0\"\n"
+        );
+        assert_eq!(
+            edit_grub("", &arguments, true),
+            "GRUB_CMDLINE_LINUX=\"net.ifnames=0\"\n"
+        );
+        let extending = "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX a\"\n";
+        assert_eq!(edit_grub(extending, &arguments, false), extending);
+    }
+
+    #[test]
+    fn boot_loader_entries() {
+        let arguments = "a=1 -ro".parse().unwrap();
+        assert_eq!(
+            edit_entry("title x\noptions root=/dev/a ro\n", &arguments),
+            "title x\noptions root=/dev/a a=1\n"
+        );
+    }
+}
