@@ -37,8 +37,9 @@ pub fn compact(
     let base = options.work_dir.clone();
     let base = base.unwrap_or_else(|| PathBuf::from("/var/tmp/.imagewright"));
     let work = WorkDir::create(&base)?;
-    let open =
-        OpenOptions::new().format(options.format).gate(Gate::beside());
+    let open = OpenOptions::new()
+        .format(options.format)
+        .gate(Gate::beside());
     let trim = |disk: &File| trim(disk, options, &work);
     let done = image::compact(&options.path, &open, write, monitor, trim);
     after(done, work.close())

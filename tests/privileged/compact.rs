@@ -20,9 +20,10 @@ fn privileged_compact_gives_deleted_files_back() {
     };
     convert(raw.to_str().unwrap(), image.to_str().unwrap());
     let full = fs::metadata(&image).unwrap();
-    fs::set_permissions(&image, std::os::unix::fs::PermissionsExt::from_mode(
-        0o640,
-    ))
+    fs::set_permissions(
+        &image,
+        std::os::unix::fs::PermissionsExt::from_mode(0o640),
+    )
     .unwrap();
     lab.cli().arg("compact").arg(&image).run().success();
     let small = fs::metadata(&image).unwrap();
@@ -30,13 +31,16 @@ fn privileged_compact_gives_deleted_files_back() {
     assert_eq!(small.mode() & 0o777, 0o640);
     run("qemu-img", ["check", image.to_str().unwrap()]);
     let back = lab.join("back.raw");
-    run("qemu-img", [
-        "convert",
-        "-O",
-        "raw",
-        image.to_str().unwrap(),
-        back.to_str().unwrap(),
-    ]);
+    run(
+        "qemu-img",
+        [
+            "convert",
+            "-O",
+            "raw",
+            image.to_str().unwrap(),
+            back.to_str().unwrap(),
+        ],
+    );
     let back = Disk::new(&back);
     back.assert_sound();
     assert_eq!(back.tree(), tree);
@@ -74,7 +78,12 @@ fn privileged_convert_by_suffix_to_every_format() {
         ("a.vdi", "vdi"),
     ] {
         let target = dir.join(name);
-        lab.cli().arg("convert").arg(&source).arg(&target).run().success();
+        lab.cli()
+            .arg("convert")
+            .arg(&source)
+            .arg(&target)
+            .run()
+            .success();
         let (source, target) =
             (source.to_str().unwrap(), target.to_str().unwrap());
         run("qemu-img", ["compare", "-F", qemu, source, target]);

@@ -3,9 +3,7 @@
 
 use std::process::ExitCode;
 
-use imagewright::image::{
-    Digest, Format, Gate, OpenOptions, WriteOptions,
-};
+use imagewright::image::{Digest, Format, Gate, OpenOptions, WriteOptions};
 use imagewright::pipeline::{self, LocalOptions};
 use imagewright::{Error, Event, Monitor};
 
@@ -36,13 +34,8 @@ pub(super) fn convert(
         .compression(args.compression)
         .digest(digest);
     begin(monitor, "convert the image");
-    let written = pipeline::convert(
-        &args.source,
-        &open,
-        &args.target,
-        &write,
-        monitor,
-    )?;
+    let written =
+        pipeline::convert(&args.source, &open, &args.target, &write, monitor)?;
     monitor.event(&Event::Finished);
     match global.json {
         true => render::print_json(&written)?,
