@@ -20,10 +20,13 @@ test: root setup fixtures nextest
 	cargo nextest run --features _privileged --profile default
 	cargo test --doc --features _privileged
 
-## Soak: what takes too long for every change.
+## Soak: more kills, more broken images than for every change.
 test-slow: root setup fixtures nextest
-	cargo nextest run --features _privileged --profile slow \
-	    --run-ignored only
+	for round in 1 2 3 4 5; do \
+	    cargo nextest run --features _privileged -E 'test(kill::)' || exit 1; \
+	done
+	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
+	    -E 'test(hostile) | test(mutation)'
 
 ## Tests over files that are not ours to commit: make test-corpus CORPUS=dir
 test-corpus:
