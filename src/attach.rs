@@ -8,6 +8,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::sys::stat::SFlag;
 
@@ -15,6 +17,10 @@ use crate::error::{Context, Error, ErrorKind, Result, after};
 use crate::sys::block_device::{add_partition, delete_partition, mismatch};
 use crate::sys::loop_device::{LoopDevice, make_node};
 use crate::sys::namespace::PrivateMounts;
+
+/// How long a partition that somebody has open is waited for.
+const BUSY_TRIES: u32 = 100;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// A partition to attach, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,10 +179,25 @@ impl AttachedDisk {
 
     fn remove_partitions(&mut self) -> Result<()> {
         for number in self.added.drain(..).rev() {
-            delete_partition(&self.device, number)
+            remove_unused(&self.device, number)
                 .map_err(|error| error.with_kind(ErrorKind::Cleanup))?;
         }
         Ok(())
+    }
+}
+
+/// Removes a partition as soon as nobody has it open: on a host with udev, a
+/// prober may for a moment.
+fn remove_unused(device: &LoopDevice, number: u32) -> Result<()> {
+    let mut tries = BUSY_TRIES;
+    loop {
+        match delete_partition(device, number) {
+            Err(error) if error.kind() == ErrorKind::Busy && tries > 0 => {
+                tries -= 1;
+                sleep(BUSY_PAUSE);
+            }
+            result => return result,
+        }
     }
 }
 

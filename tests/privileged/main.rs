@@ -4,6 +4,7 @@
 //! `sudo make test`, or
 //! `cargo nextest run --features _privileged --test privileged`.
 
+mod attach;
 mod boot;
 mod compact;
 mod concurrent;
