@@ -33,6 +33,7 @@ pub struct CopyOptions {
     workers: NonZeroUsize,
     chunk: usize,
     sparse_gap: usize,
+    early_writeback: bool,
 }
 
 impl Default for CopyOptions {
@@ -41,6 +42,7 @@ impl Default for CopyOptions {
             workers: default_workers(),
             chunk: Self::DEFAULT_CHUNK,
             sparse_gap: Self::DEFAULT_GAP,
+            early_writeback: true,
         }
     }
 }
@@ -80,6 +82,15 @@ impl CopyOptions {
     #[must_use]
     pub fn sparse_gap(mut self, bytes: usize) -> Self {
         self.sparse_gap = bytes;
+        self
+    }
+
+    /// Whether what was written is sent to the medium at once. It is while
+    /// others wait for the processor, and what follows waits for it: an
+    /// `fsync`, or attaching the file to a loop device, which flushes it.
+    #[must_use]
+    pub fn early_writeback(mut self, early: bool) -> Self {
+        self.early_writeback = early;
         self
     }
 }
@@ -302,6 +313,11 @@ fn write_run(
     }
     let (grain, gap) = (CopyOptions::GRAIN, options.sparse_gap);
     for_each_run(bytes, grain, gap, |from, to| {
-        target.write_at(run.offset + to_u64(from), &bytes[from..to])
+        let offset = run.offset + to_u64(from);
+        target.write_at(offset, &bytes[from..to])?;
+        if options.early_writeback {
+            sys::start_writeback(target, offset, to_u64(to - from));
+        }
+        Ok(())
     })
 }

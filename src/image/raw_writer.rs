@@ -5,7 +5,7 @@
 use crate::block::{BlockRead, CopyOptions, copy_and_observe, copy_to_raw};
 use crate::error::Result;
 use crate::image::output::Output;
-use crate::image::{WriteOptions, Written};
+use crate::image::{WriteOptions, Writeback, Written};
 use crate::progress::Monitor;
 
 pub(crate) fn write(
@@ -27,7 +27,9 @@ pub(crate) fn append(
     monitor: &Monitor,
 ) -> Result<()> {
     let target = output.target();
-    let copy = CopyOptions::new().workers(options.workers);
+    let copy = CopyOptions::new()
+        .workers(options.workers)
+        .early_writeback(options.writeback == Writeback::Early);
     if !output.is_hashed() {
         copy_to_raw(source, target.file(), &copy, monitor)?;
         output.skip(source.size());
