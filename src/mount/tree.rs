@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 //! The filesystems of one image as one tree.
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
+use nix::unistd::syncfs;
 use serde::Serialize;
 
 use super::esp::EspCopy;
@@ -39,13 +39,21 @@ pub struct MountOptions {
     pub own_fat: bool,
 }
 
+/// A filesystem that may be written to.
+#[derive(Debug)]
+struct Written {
+    target: PathBuf,
+    mount: OwnedFd,
+    trim: bool,
+}
+
 /// The mounted filesystems of an image; unmounted when closed or dropped.
 #[derive(Debug)]
 pub struct MountTree {
     directory: PathBuf,
     root: GuestRoot,
     esp: Option<EspCopy>,
-    trimmable: Vec<(PathBuf, OwnedFd)>,
+    written: Vec<Written>,
     stack: MountStack,
 }
 
@@ -80,7 +88,7 @@ impl MountTree {
             directory: directory.to_owned(),
             root: GuestRoot::open(directory)?,
             esp: None,
-            trimmable: Vec::new(),
+            written: Vec::new(),
             stack,
         };
         tree.remember(first, options)?;
@@ -127,16 +135,31 @@ impl MountTree {
         Ok(())
     }
 
-    /// Keeps a handle by which the filesystem can be trimmed.
+    /// Keeps a handle by which the filesystem can be trimmed, and that sees
+    /// every failed write from here on.
     fn remember(
         &mut self,
         entry: &MountEntry,
         options: &MountOptions,
     ) -> Result<()> {
-        // The swap of discards on FAT is not worth a request.
-        if !options.read_only && entry.kind != "vfat" {
-            let mount = File::from(self.root.open_directory(&entry.target)?);
-            self.trimmable.push((entry.target.clone(), mount.into()));
+        if !options.read_only {
+            self.written.push(Written {
+                target: entry.target.clone(),
+                mount: self.root.open_directory(&entry.target)?,
+                // The swap of discards on FAT is not worth a request.
+                trim: entry.kind != "vfat",
+            });
+        }
+        Ok(())
+    }
+
+    /// Fails when something that programs believe to be written is lost,
+    /// because the disk below is full or broken.
+    fn check_written(&self) -> Result<()> {
+        for Written { target, mount, .. } in &self.written {
+            syncfs(mount)
+                .during("writing the image's files to its disk")
+                .at(target)?;
         }
         Ok(())
     }
@@ -158,7 +181,15 @@ impl MountTree {
     /// `Io`. Filesystems that cannot discard are left as they are.
     pub fn trim(&self) -> Result<u64> {
         let mut total = 0_u64;
-        for (target, mount) in &self.trimmable {
+        for Written {
+            target,
+            mount,
+            trim,
+        } in &self.written
+        {
+            if !trim {
+                continue;
+            }
             match filesystem::trim(mount) {
                 Ok(bytes) => total = total.saturating_add(bytes),
                 Err(error) if error.kind() == ErrorKind::Unsupported => {
@@ -186,7 +217,8 @@ impl MountTree {
             None => Ok(()),
         };
         // They would keep the filesystems busy.
-        self.trimmable.clear();
+        let written = after(self.check_written(), written);
+        self.written.clear();
         let Self { stack, root, .. } = self;
         drop(root);
         after(written, stack.close())

@@ -82,9 +82,14 @@ fn privileged_shell_on_a_terminal_has_job_control() {
     let said = terminal.expect("Running");
     assert!(said.contains("/dev/pts/0"), "{said}");
     assert!(said.contains("30 100"), "{said}");
-    terminal.send("cat\n");
-    terminal.send("\u{3}echo inter''rupted\n");
-    terminal.expect("interrupted");
+    // The one in the foreground gets the signal, and only it.
+    terminal.send("sh -c 'echo rea\"\"dy; exec cat'\n");
+    terminal.expect("ready");
+    terminal.send("\u{3}");
+    terminal.expect("^C");
+    terminal.expect("# ");
+    terminal.send("echo sta''tus $?\n");
+    terminal.expect("status 130");
     terminal.send("exit 7\n");
     let (code, said) = terminal.wait();
     assert_eq!(code, 7, "{said}");
