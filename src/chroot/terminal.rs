@@ -99,12 +99,13 @@ pub(super) fn join(
             return Ok(());
         }
         if input_open && typed {
-            let len = from_person.read(&mut buffer)?;
+            let len = from_person.read(&mut buffer).unwrap_or(0);
             match len {
-                // End of file, as the terminal's user would type it.
+                // In raw mode only a terminal that hung up ends: nobody is
+                // there any more.
                 0 => {
                     input_open = false;
-                    guest_end.write_all(&[4])?;
+                    guest.kill();
                 }
                 _ => guest_end
                     .write_all(buffer.get(..len).unwrap_or_default())?,
