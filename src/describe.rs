@@ -3,12 +3,14 @@
 //! What is in an image, read from its files.
 
 mod dpkg;
+mod tree;
 pub mod verify;
 
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::mount::GuestRoot;
+
+pub use tree::{DiskTree, Entry, EntryKind, FileTree, TreeFile, Xattrs};
 
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -25,8 +27,8 @@ pub struct Package {
 ///
 /// # Errors
 /// `Corrupt` when the database breaks its format.
-pub fn packages(root: &GuestRoot) -> Result<Vec<Package>> {
-    let mut packages = match root.read_if_exists(dpkg::STATUS)? {
+pub fn packages(tree: &dyn FileTree) -> Result<Vec<Package>> {
+    let mut packages = match tree.read(dpkg::STATUS)? {
         Some(status) => dpkg::parse_status(&status),
         None => Vec::new(),
     };

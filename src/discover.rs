@@ -49,6 +49,7 @@ use crate::error::Result;
 
 pub use crate::partition::Architecture;
 pub use ext4::open_ext4;
+pub(crate) use ext4::{Ext4File, Ext4Files, NodeKind};
 pub use family::Family;
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use layout::{Mount, PartitionLayout, Role, SystemLayout};

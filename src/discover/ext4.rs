@@ -4,9 +4,14 @@
 //! A journal that waits for its replay is applied in memory; nothing is
 //! written.
 
+mod files;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read};
+
+pub(crate) use files::{Ext4File, Ext4Files, NodeKind};
 
 use super::{Candidate, RootReader};
 use crate::block::{ReadAt, Slice};
@@ -17,10 +22,23 @@ use crate::partition::field::{u16_le, u32_le};
 /// Groups of blocks the reader keeps in memory: 16 TiB in the usual 128 MiB.
 const MAX_GROUPS: u64 = 1 << 17;
 const MIN_INODE_SIZE: u16 = 160;
-/// Bounds the work a hostile filesystem can cause; a root needs a few MiB, and
-/// its journal at most 1 GiB in theory.
-const MAX_BYTES: u64 = 256 << 20;
-const MAX_READS: u32 = 1 << 18;
+/// Bounds the work a hostile filesystem can cause.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    bytes: u64,
+    reads: u32,
+}
+
+/// A root needs a few MiB, and its journal at most 1 GiB in theory.
+const A_FEW_FILES: Budget = Budget {
+    bytes: 256 << 20,
+    reads: 1 << 18,
+};
+/// Every directory, and the files that describe a system.
+const MANY_FILES: Budget = Budget {
+    bytes: 64 << 30,
+    reads: 1 << 24,
+};
 /// Where the superblock is.
 const SUPERBLOCK: u64 = 1024;
 
@@ -34,6 +52,15 @@ pub fn open_ext4(
     disk: &Arc<dyn ReadAt>,
     candidate: &Candidate,
 ) -> Result<Option<Box<dyn RootReader>>> {
+    let files = open_files(disk, candidate, A_FEW_FILES)?;
+    Ok(files.map(|files| Box::new(files) as Box<dyn RootReader>))
+}
+
+fn open_files(
+    disk: &Arc<dyn ReadAt>,
+    candidate: &Candidate,
+    budget: Budget,
+) -> Result<Option<Ext4Files>> {
     if !candidate.filesystem.kind.is_ext() {
         return Ok(None);
     }
@@ -46,8 +73,7 @@ pub fn open_ext4(
         let load = |replay| {
             let reader = Reader {
                 partition: slice()?,
-                bytes: MAX_BYTES,
-                reads: MAX_READS,
+                budget,
                 replay,
             };
             Ok::<_, Error>(Ext4::load(Box::new(reader)))
@@ -59,19 +85,18 @@ pub fn open_ext4(
             other => other,
         };
         match fs {
-            Ok(fs) => Ok(Some(Ext4Root { fs })),
+            Ok(fs) => Ok(Some(Ext4Files::new(fs))),
             Err(Ext4Error::Incompatible(_)) => Ok(None),
             Err(error) => Err(convert(error)),
         }
     };
-    let root = open().map_err(|e: Error| {
+    open().map_err(|e: Error| {
         e.during(format!(
             "opening the {} filesystem of {}",
             candidate.filesystem.kind,
             candidate.place()
         ))
-    })?;
-    Ok(root.map(|root| Box::new(root) as Box<dyn RootReader>))
+    })
 }
 
 /// What `ext4-view` does not refuse as unsupported itself: more groups of
@@ -92,8 +117,7 @@ fn is_beyond_reader(
 
 struct Reader {
     partition: Slice<Arc<dyn ReadAt>>,
-    bytes: u64,
-    reads: u32,
+    budget: Budget,
     replay: bool,
 }
 
@@ -104,10 +128,10 @@ impl Ext4Read for Reader {
         dst: &mut [u8],
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let len = u64::try_from(dst.len()).unwrap_or(u64::MAX);
-        match (self.bytes.checked_sub(len), self.reads.checked_sub(1)) {
+        let Budget { bytes, reads } = self.budget;
+        match (bytes.checked_sub(len), reads.checked_sub(1)) {
             (Some(bytes), Some(reads)) => {
-                self.bytes = bytes;
-                self.reads = reads;
+                self.budget = Budget { bytes, reads };
             }
             _ => {
                 return Err(Box::new(Error::unsupported(
@@ -152,45 +176,16 @@ fn is_absence(error: &Ext4Error) -> bool {
     )
 }
 
-struct Ext4Root {
-    fs: Ext4,
-}
-
-impl Ext4Root {
-    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Ext4Error> {
-        let mut file = self.fs.open(path)?;
-        let mut head = Vec::new();
-        let mut piece = [0; 4096];
-        while head.len() < limit {
-            let wanted = limit.saturating_sub(head.len()).min(piece.len());
-            let read = file.read_bytes(&mut piece[..wanted])?;
-            if read == 0 {
-                break;
-            }
-            head.extend_from_slice(&piece[..read]);
-        }
-        Ok(head)
-    }
-}
-
 /// Absence as `None`, other errors with the path.
-fn present<T>(found: Result<T, Ext4Error>, path: &str) -> Result<Option<T>> {
+fn present<T>(
+    found: Result<T, Ext4Error>,
+    path: impl AsRef<Path>,
+) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(error) if is_absence(&error) => Ok(None),
         Err(error) => {
-            Err(convert(error).during(format!("reading {path} in the image")))
+            Err(convert(error).at(path).during("reading in the image"))
         }
-    }
-}
-
-impl RootReader for Ext4Root {
-    fn read_head(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        present(self.head(path, limit), path)
-    }
-
-    fn is_dir(&self, path: &str) -> Result<bool> {
-        let metadata = present(self.fs.metadata(path), path)?;
-        Ok(metadata.is_some_and(|metadata| metadata.is_dir()))
     }
 }

@@ -33,6 +33,18 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// The filesystem of a partition.
+    pub(crate) fn new(
+        partition: &PartitionLayout,
+        filesystem: &Superblock,
+    ) -> Self {
+        Self {
+            partition: partition.partition.clone(),
+            filesystem: filesystem.clone(),
+            subvolume: None,
+        }
+    }
+
     /// `partition 1`, or `the disk`.
     pub(super) fn place(&self) -> String {
         place(&self.partition)
@@ -221,11 +233,7 @@ fn survey_partition(
 
 fn as_candidate(partition: &PartitionLayout) -> Option<Candidate> {
     let filesystem = partition.filesystem.as_ref()?;
-    can_be_root(filesystem.kind).then(|| Candidate {
-        partition: partition.partition.clone(),
-        filesystem: filesystem.clone(),
-        subvolume: None,
-    })
+    can_be_root(filesystem.kind).then(|| Candidate::new(partition, filesystem))
 }
 
 fn container(partition: &PartitionLayout, fs: &Superblock) -> Error {

@@ -6,11 +6,11 @@
 //! (`openat2` with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`): an absolute or
 //! `..` symlink in the image leads to a place in the image.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::sys::attributes::read_xattrs;
 
 /// A path may be renamed while it is resolved; the kernel asks to try again.
 const MAX_RESOLVE_TRIES: u32 = 32;
@@ -328,6 +329,28 @@ impl GuestRoot {
             Err(Errno::EINVAL | Errno::ENOENT) => Ok(None),
             Err(errno) => Err(in_image(errno, path)),
         }
+    }
+
+    /// The extended attributes of the entry at `path` itself, sorted.
+    ///
+    /// # Errors
+    /// `NotFound`, `Io`.
+    pub fn xattrs(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<Vec<(OsString, Vec<u8>)>> {
+        let path = path.as_ref();
+        // O_PATH descriptors have no xattr calls: the entry is reached
+        // through its open parent, which nothing can replace.
+        let (parent, name) = match path.parent() {
+            Some(_) => self.parent(path)?,
+            None => (self.open_path(path)?, OsStr::new(".")),
+        };
+        let entry = descriptor_path(parent.as_fd()).join(name);
+        let all =
+            read_xattrs(&entry).map_err(|error| Error::from(error).at(path))?;
+        let owned = |name: CString| OsString::from_vec(name.into_bytes());
+        Ok(all.into_iter().map(|(n, v)| (owned(n), v)).collect())
     }
 
     /// Names in a directory, sorted.

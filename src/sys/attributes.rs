@@ -6,6 +6,8 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 
@@ -74,6 +76,44 @@ fn set(file: &File, name: &CStr, value: &[u8]) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The extended attributes of an entry by its path, symbolic links not
+/// followed; sorted.
+pub(crate) fn read_xattrs(path: &Path) -> io::Result<Vec<(CString, Vec<u8>)>> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut list = vec![0_u8; MAX];
+    // SAFETY: `path` ends with a NUL; the pointer and the length are those
+    // of one live buffer, which the call fills.
+    let len = checked(unsafe {
+        libc::llistxattr(path.as_ptr(), list.as_mut_ptr().cast(), list.len())
+    });
+    let len = match len {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => 0,
+        len => len?,
+    };
+    let list = list.get(..len).unwrap_or_default();
+    let mut all = Vec::new();
+    for name in list.split_inclusive(|byte| *byte == 0) {
+        let Ok(name) = CStr::from_bytes_with_nul(name) else {
+            continue;
+        };
+        let mut value = vec![0_u8; MAX];
+        // SAFETY: both strings end with a NUL; the pointer and the length
+        // are those of one live buffer, which the call fills.
+        let len = checked(unsafe {
+            libc::lgetxattr(
+                path.as_ptr(),
+                name.as_ptr(),
+                value.as_mut_ptr().cast(),
+                value.len(),
+            )
+        })?;
+        value.truncate(len);
+        all.push((name.to_owned(), value));
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// Gives `target` the extended attributes of `source`: labels, access

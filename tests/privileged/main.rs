@@ -15,4 +15,5 @@ mod kill;
 mod provision;
 mod shell;
 mod support;
+mod tree;
 mod verify;
