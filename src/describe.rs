@@ -6,14 +6,16 @@ mod dpkg;
 mod tree;
 pub mod verify;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
 pub use tree::{DiskTree, Entry, EntryKind, FileTree, TreeFile, Xattrs};
 
 /// An installed package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Package {
     /// Its name.
     pub name: String,

@@ -15,21 +15,25 @@ mod compact;
 mod convert;
 mod customize;
 mod grow;
+mod handover;
 mod input;
 mod local;
 mod mounted;
 mod options;
+mod package;
+mod packaging;
 mod plan;
 mod provision_plan;
 mod provisioning;
 mod report;
 mod shell;
 mod single_output;
+mod stage;
 mod sysprep;
 mod verify;
 mod work_dir;
 
-pub use build::build;
+pub use build::{BuildOutcome, StoppedBuild, build, build_stages};
 pub use compact::compact;
 pub use convert::convert;
 pub use customize::{
@@ -38,9 +42,11 @@ pub use customize::{
 pub use input::InputOptions;
 pub use local::LocalOptions;
 pub use options::{BuildOptions, CustomizeOptions, ShellOptions};
+pub use package::{PackageOptions, PackagePlan, package, plan_package};
 pub use plan::{BuildPlan, OutputPlan, plan};
 pub use provision_plan::ProvisionPlan;
 pub use report::{BuildReport, Phase};
 pub use shell::{Shell, shell};
+pub use stage::{Stage, Stages};
 pub use sysprep::{Cleaned, SysprepOptions, SysprepReport, sysprep};
 pub use verify::verify;

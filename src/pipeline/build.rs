@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A whole build.
+//! A whole build, or some stages of one.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 
+use serde::Serialize;
+
+use super::handover::{Facts, Handover, NewHandover, build_digest};
 use super::input::Input;
-use super::mounted::{LeftDisk, MountedDisk};
-use super::plan::OutputPlan;
+use super::mounted::LeftDisk;
+use super::packaging::{DiskFacts, Packaging};
 use super::provisioning::{Provisioning, explain_full_host};
-use super::report::Stopwatch;
+use super::report::{Phase, Stopwatch};
 use super::work_dir::WorkDir;
-use super::{BuildOptions, BuildPlan, BuildReport};
-use crate::artifact::{
-    ArtifactRecord, CleanedRecord, Manifest, PackageChanges, Publisher,
-};
-use crate::block::ReadAt;
+use super::{BuildOptions, BuildPlan, BuildReport, Stage, Stages};
 use crate::describe::{self, Package};
 use crate::error::{Context, Error, Result, after};
-use crate::finalise;
-use crate::image::{self, OpenOptions, WriteOptions};
 use crate::progress::Monitor;
 use crate::provision::{self, NewPassword, Task};
 use crate::sys::capability;
@@ -26,11 +24,31 @@ use crate::sys::namespace::{PrivateMounts, in_private_mounts};
 /// The phases besides the tasks.
 const FIXED_PHASES: usize = 7;
 
-/// What phase 1 did.
-struct Provisioned {
-    before: Vec<Package>,
-    after: Vec<Package>,
-    passwords: Vec<NewPassword>,
+/// How far a build came.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum BuildOutcome {
+    /// It is done.
+    Done(Box<BuildReport>),
+    /// It stopped, and can be continued.
+    Stopped(StoppedBuild),
+}
+
+/// A build that stopped where it was told to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StoppedBuild {
+    /// The last stage that is done.
+    pub stopped_after: Stage,
+    /// The directory that the next run continues with.
+    pub kept: PathBuf,
+    /// Passwords that were made up; nothing else knows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passwords: Vec<NewPassword>,
+    /// How long each phase took.
+    pub phases: Vec<Phase>,
 }
 
 /// Builds images by a recipe.
@@ -45,6 +63,30 @@ struct Provisioned {
 /// # Privileges
 /// Root: CAP_SYS_ADMIN, CAP_MKNOD and those of the image's package manager.
 pub fn build(options: &BuildOptions, monitor: &Monitor) -> Result<BuildReport> {
+    match build_stages(options, Stages::ALL, monitor)? {
+        BuildOutcome::Done(report) => Ok(*report),
+        BuildOutcome::Stopped(_) => Err(Error::internal("the build stopped")),
+    }
+}
+
+/// Does some stages of a build.
+///
+/// A build that stops leaves a directory in its work place, on which a later
+/// call with the same options continues. The disk in there is only read: a
+/// run that fails can be repeated. It is removed when the build is done.
+///
+/// # Errors
+/// As [`build`]. `NotFound` when there is nothing to continue, `Recipe` when
+/// it is of another recipe, image or plan, `Busy` when another run continues
+/// it.
+///
+/// # Privileges
+/// As [`build`].
+pub fn build_stages(
+    options: &BuildOptions,
+    stages: Stages,
+    monitor: &Monitor,
+) -> Result<BuildOutcome> {
     capability::require_admin("building an image")?;
     let total = FIXED_PHASES + provision::plan(&options.recipe)?.len();
     let mut watch = Stopwatch::new(monitor, total);
@@ -55,17 +97,17 @@ pub fn build(options: &BuildOptions, monitor: &Monitor) -> Result<BuildReport> {
         .during("making the output directory")
         .at(&options.output)?;
     let work = WorkDir::create(&options.work_base())?;
-    let done = in_private_mounts(|session| {
-        Build {
-            options,
-            plan: &plan,
-            input: &input,
-            work: &work,
-            monitor,
-        }
-        .run(session, watch)
-    })
-    .map_err(|error| explain_full_host(error, &options.output));
+    let build = Build {
+        options,
+        plan: &plan,
+        input: &input,
+        digest: build_digest(&options.recipe, &plan.provision)?,
+        work: &work,
+        monitor,
+    };
+    let done = build
+        .run(stages, watch)
+        .map_err(|error| explain_full_host(error, &options.output));
     after(done, work.close())
 }
 
@@ -73,17 +115,148 @@ struct Build<'a> {
     options: &'a BuildOptions,
     plan: &'a BuildPlan,
     input: &'a Input,
+    digest: String,
     work: &'a WorkDir,
     monitor: &'a Monitor,
+}
+
+/// Phase 1 done, and the disk still mounted.
+struct Provisioned {
+    before: Vec<Package>,
+    after: Vec<Package>,
+    passwords: Vec<NewPassword>,
+    file: File,
+    mounted: LeftDisk,
 }
 
 impl Build<'_> {
     fn run(
         &self,
+        stages: Stages,
+        watch: Stopwatch<'_>,
+    ) -> Result<BuildOutcome> {
+        let base = self.options.kept_in();
+        let continued = match stages.from().before() {
+            Some(done) => Some(Handover::open(&base, done, &self.digest)?),
+            None => {
+                self.tell_of_waiting(stages);
+                None
+            }
+        };
+        if stages.until() != Stage::Package {
+            // What replaces it takes the lock itself.
+            drop(continued);
+            return match stages.until() {
+                Stage::Fetch => self.stop_fetched(watch),
+                _ => in_private_mounts(|session| {
+                    self.stop_provisioned(session, watch)
+                }),
+            };
+        }
+        let outcome = in_private_mounts(|session| match &continued {
+            Some(kept) if stages.from() == Stage::Package => {
+                self.package_kept(kept, session, watch)
+            }
+            _ => self.whole(session, watch),
+        })?;
+        if let Some(kept) = continued {
+            kept.remove()?;
+        }
+        Ok(outcome)
+    }
+
+    fn tell_of_waiting(&self, stages: Stages) {
+        let base = self.options.kept_in();
+        if stages.until() == Stage::Package && Handover::waits_in(&base) {
+            self.monitor.warn(&format!(
+                "a stopped build is kept in {}: --from continues it, and \
+                 this run does not touch it",
+                base.display()
+            ));
+        }
+    }
+
+    fn stop_fetched(&self, watch: Stopwatch<'_>) -> Result<BuildOutcome> {
+        let new = NewHandover::create(self.work.path())?;
+        self.stop(new, Stage::Fetch, None, Vec::new(), watch)
+    }
+
+    fn stop_provisioned(
+        &self,
         session: &PrivateMounts,
         mut watch: Stopwatch<'_>,
-    ) -> Result<BuildReport> {
-        let provisioning = Provisioning {
+    ) -> Result<BuildOutcome> {
+        let new = NewHandover::create(self.work.path())?;
+        let file = new.create_disk()?;
+        let done = self.provision(file, session, &mut watch)?;
+        watch.begin("trim, unmount and detach");
+        let trimmed = done.mounted.trim().map(drop);
+        after(trimmed, done.mounted.close())?;
+        let facts = Facts {
+            packages_before: done.before,
+        };
+        let stage = Stage::Provision;
+        self.stop(new, stage, Some(facts), done.passwords, watch)
+    }
+
+    fn stop(
+        &self,
+        new: NewHandover,
+        stage: Stage,
+        facts: Option<Facts>,
+        passwords: Vec<NewPassword>,
+        watch: Stopwatch<'_>,
+    ) -> Result<BuildOutcome> {
+        let digest = self.digest.clone();
+        let kept = new.keep(&self.options.kept_in(), stage, digest, facts)?;
+        Ok(BuildOutcome::Stopped(StoppedBuild {
+            stopped_after: stage,
+            kept,
+            passwords,
+            phases: watch.finish(),
+        }))
+    }
+
+    /// Phases 1 and 2 on one mount.
+    fn whole(
+        &self,
+        session: &PrivateMounts,
+        mut watch: Stopwatch<'_>,
+    ) -> Result<BuildOutcome> {
+        let file = self.work.unnamed_file()?;
+        let done = self.provision(file, session, &mut watch)?;
+        self.package(done, watch)
+    }
+
+    /// Phase 2 on a copy of the disk that was kept.
+    fn package_kept(
+        &self,
+        kept: &Handover,
+        session: &PrivateMounts,
+        mut watch: Stopwatch<'_>,
+    ) -> Result<BuildOutcome> {
+        watch.begin("copy the working disk");
+        let provisioning = self.provisioning();
+        let file = self.work.unnamed_file()?;
+        provisioning.copy_disk(&kept.disk()?, &file)?;
+        watch.begin("attach and mount");
+        let mounted = provisioning.mount_again(session, &file)?;
+        let after_tasks = match describe::packages(mounted.root()) {
+            Ok(packages) => packages,
+            Err(error) => return after(Err(error), mounted.close()),
+        };
+        let done = Provisioned {
+            before: kept.facts()?.packages_before,
+            after: after_tasks,
+            passwords: Vec::new(),
+            file,
+            mounted,
+        };
+        self.package(done, watch)
+    }
+
+    fn provisioning(&self) -> Provisioning<'_> {
+        Provisioning {
             recipe: &self.options.recipe,
             plan: &self.plan.provision,
             input: self.input,
@@ -92,149 +265,68 @@ impl Build<'_> {
             own_fat: self.options.own_fat,
             work: self.work,
             monitor: self.monitor,
-        };
-        watch.begin("decode to the working disk");
-        let disk = provisioning.working_disk()?;
-        watch.begin("attach, mount and enter");
-        let mounted = provisioning.mount(session, &disk)?;
-        let done = self.provision(&provisioning, &mounted, &mut watch);
-        let mut provisioned = match done {
-            Ok(provisioned) => provisioned,
-            Err(error) => return after(Err(error), mounted.close()),
-        };
-        let cleaned = self.finalise(mounted, &mut watch)?;
-        watch.begin("write the outputs");
-        let mut publisher =
-            Publisher::new(&self.work.outputs(), &self.options.output);
-        let records = self.write_outputs(disk, &mut publisher)?;
-        watch.begin("publish");
-        let passwords = std::mem::take(&mut provisioned.passwords);
-        let manifest = self.manifest(provisioned, cleaned, records)?;
-        publisher.write("manifest.json", &manifest.to_json()?)?;
-        publisher.write("SHA256SUMS", &checksums(&manifest)?)?;
-        self.monitor.check()?;
-        let files = publisher.publish()?;
-        Ok(BuildReport {
-            manifest,
-            files,
-            passwords,
-            phases: watch.finish(),
-        })
+        }
     }
 
-    /// The packages before and after the tasks.
+    /// Phase 1 on `file`, with the packages before and after the tasks.
     fn provision(
         &self,
-        provisioning: &Provisioning<'_>,
-        mounted: &MountedDisk,
+        file: File,
+        session: &PrivateMounts,
         watch: &mut Stopwatch<'_>,
     ) -> Result<Provisioned> {
-        let before = describe::packages(mounted.root())?;
-        let passwords = provisioning.run_tasks(mounted, watch)?;
-        Ok(Provisioned {
-            before,
-            after: describe::packages(mounted.root())?,
-            passwords,
-        })
-    }
-
-    /// Cleans, trims and lets go of the disk.
-    fn finalise(
-        &self,
-        mounted: MountedDisk,
-        watch: &mut Stopwatch<'_>,
-    ) -> Result<Vec<CleanedRecord>> {
-        watch.begin("clean up the image");
-        let left = mounted.leave()?;
-        let cleaned = match self.clean(&left) {
-            Ok(cleaned) => cleaned,
-            Err(error) => return after(Err(error), left.close()),
+        let provisioning = self.provisioning();
+        watch.begin("decode to the working disk");
+        provisioning.fill_disk(&file)?;
+        watch.begin("attach, mount and enter");
+        let mounted = provisioning.mount(session, &file)?;
+        let mut work = || {
+            let before = describe::packages(mounted.root())?;
+            let passwords = provisioning.run_tasks(&mounted, watch)?;
+            let after = describe::packages(mounted.root())?;
+            Ok((before, after, passwords))
         };
-        watch.begin("trim, unmount and detach");
-        let trimmed = left.trim().map(drop);
-        after(trimmed, left.close())?;
-        Ok(cleaned)
-    }
-
-    fn clean(&self, left: &LeftDisk) -> Result<Vec<CleanedRecord>> {
-        let sysprep = &self.options.recipe.sysprep;
-        let mut cleaned = Vec::new();
-        for operation in finalise::select(&sysprep.enable, &sysprep.disable)? {
-            self.monitor.check()?;
-            let actions = finalise::apply(operation, left.root())?;
-            cleaned.push(CleanedRecord {
-                operation: operation.name.to_owned(),
-                entries: actions.len(),
-            });
+        match work() {
+            Err(error) => after(Err(error), mounted.close()),
+            Ok((before, after, passwords)) => Ok(Provisioned {
+                before,
+                after,
+                passwords,
+                file,
+                mounted: mounted.leave()?,
+            }),
         }
-        Ok(cleaned)
     }
 
-    fn write_outputs(
+    fn package(
         &self,
-        disk: File,
-        publisher: &mut Publisher,
-    ) -> Result<Vec<ArtifactRecord>> {
-        let open = OpenOptions::new().format(image::Format::Raw);
-        let disk = image::open_file(disk, &open)?;
-        let mut records = Vec::new();
-        for output in &self.plan.outputs {
-            let OutputPlan {
-                name,
-                format,
-                compression,
-            } = output;
-            let file = publisher.create(name)?;
-            let options = WriteOptions::new(*format).compression(*compression);
-            let written = image::write(&disk, &file, &options, self.monitor)
-                .during("writing an output")
-                .at(name)?;
-            records.push(ArtifactRecord {
-                name: name.clone(),
-                format: format.to_string(),
-                compression: compression.to_string(),
-                sha256: written
-                    .sha256
-                    .ok_or_else(|| Error::internal("no digest"))?,
-                size: written.bytes,
-                virtual_size: disk.size(),
-            });
-        }
-        Ok(records)
-    }
-
-    fn manifest(
-        &self,
-        provisioned: Provisioned,
-        cleaned: Vec<CleanedRecord>,
-        artifacts: Vec<ArtifactRecord>,
-    ) -> Result<Manifest> {
-        let Provisioned { before, after, .. } = provisioned;
+        done: Provisioned,
+        mut watch: Stopwatch<'_>,
+    ) -> Result<BuildOutcome> {
+        let packaging = Packaging {
+            recipe: &self.options.recipe,
+            outputs: &self.plan.outputs,
+            directory: &self.options.output,
+            work: self.work,
+            monitor: self.monitor,
+        };
+        let cleaned = packaging.finalise(done.mounted, &mut watch)?;
         let plan = &self.plan.provision;
-        let steps = plan.tasks.iter().map(Task::to_string).collect();
-        Ok(Manifest {
-            api_version: Manifest::API_VERSION,
+        let facts = DiskFacts {
             input: self.input.record.clone(),
-            recipe_sha256: self.options.recipe.digest()?.to_string(),
             layout: plan.layout.clone(),
-            steps,
+            steps: plan.tasks.iter().map(Task::to_string).collect(),
+            before: done.before,
+            after: done.after,
             cleaned,
-            packages_changed: PackageChanges::between(&before, &after),
-            packages_before: before,
-            packages_after: after,
-            artifacts,
-        })
+        };
+        let (manifest, files) =
+            packaging.publish(done.file, facts, &mut watch)?;
+        Ok(BuildOutcome::Done(Box::new(BuildReport {
+            manifest,
+            files,
+            passwords: done.passwords,
+            phases: watch.finish(),
+        })))
     }
-}
-
-/// `manifest.json` is listed, too: it vouches for the rest.
-fn checksums(manifest: &Manifest) -> Result<String> {
-    let mut text = String::new();
-    for artifact in &manifest.artifacts {
-        text.push_str(&format!("{}  {}\n", artifact.sha256, artifact.name));
-    }
-    let json = manifest.to_json()?;
-    let digest = crate::recipe::Sha256::of(json.as_bytes());
-    text.push_str(&format!("{digest}  manifest.json\n"));
-    Ok(text)
 }

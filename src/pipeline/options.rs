@@ -51,6 +51,11 @@ impl BuildOptions {
     pub(super) fn work_base(&self) -> PathBuf {
         work_base(self.work_dir.as_deref(), &self.output)
     }
+
+    /// Where a build that stops is kept.
+    pub(super) fn kept_in(&self) -> PathBuf {
+        work_base(None, &self.output)
+    }
 }
 
 /// How an image is entered.
@@ -143,6 +148,7 @@ impl CustomizeOptions {
     }
 }
 
-fn work_base(chosen: Option<&Path>, output: &Path) -> PathBuf {
+/// Where the session of something that appears in `output` works.
+pub(super) fn work_base(chosen: Option<&Path>, output: &Path) -> PathBuf {
     chosen.map_or_else(|| output.join(".imagewright"), Path::to_owned)
 }

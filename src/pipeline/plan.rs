@@ -2,6 +2,7 @@
 //! What a build will do, before it does anything.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::finalise;
 use crate::image::{Compression, Format};
 use crate::progress::Monitor;
-use crate::recipe;
+use crate::recipe::{self, Recipe};
 
 /// Every action of a build, in order.
 #[derive(Debug, Clone, Serialize)]
@@ -78,19 +79,46 @@ impl BuildPlan {
         Ok(Self {
             provision: ProvisionPlan::new(&options.recipe, input)?,
             cleanup: operations.iter().map(|entry| entry.name).collect(),
-            outputs: outputs(options, input)?,
+            outputs: Outputs {
+                recipe: &options.recipe,
+                formats: &options.formats,
+                directory: &options.output,
+                suffix: "-node",
+            }
+            .plan(input)?,
         })
     }
 }
 
-/// The recipe's artifacts and the options' formats; one in the format of the
-/// input when there are none.
-fn outputs(options: &BuildOptions, input: &Input) -> Result<Vec<OutputPlan>> {
-    let recipe = &options.recipe;
-    let stem = match &recipe.metadata.name {
-        Some(name) => name.clone(),
-        None => stem_of(&input.record.name),
-    };
+/// What decides which outputs there are.
+pub(super) struct Outputs<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) formats: &'a [(Format, Option<Compression>)],
+    pub(super) directory: &'a Path,
+    /// Ends the names that are made of that of the input.
+    pub(super) suffix: &'static str,
+}
+
+impl Outputs<'_> {
+    /// The recipe's artifacts and the formats besides; one in the format of
+    /// the input when there are none.
+    pub(super) fn plan(&self, input: &Input) -> Result<Vec<OutputPlan>> {
+        let stem = match &self.recipe.metadata.name {
+            Some(name) => name.clone(),
+            None => format!("{}{}", stem_of(&input.record.name), self.suffix),
+        };
+        let planned = planned(self.recipe, self.formats, input, &stem)?;
+        refuse_input_as_output(self.directory, input, &planned)?;
+        Ok(planned)
+    }
+}
+
+fn planned(
+    recipe: &Recipe,
+    formats: &[(Format, Option<Compression>)],
+    input: &Input,
+    stem: &str,
+) -> Result<Vec<OutputPlan>> {
     let mut outputs = Vec::new();
     for artifact in &recipe.artifacts {
         let format: Format =
@@ -101,7 +129,7 @@ fn outputs(options: &BuildOptions, input: &Input) -> Result<Vec<OutputPlan>> {
         let name = artifact.name.clone();
         outputs.push((name, format, compression));
     }
-    for (format, compression) in &options.formats {
+    for (format, compression) in formats {
         outputs.push((None, *format, *compression));
     }
     if outputs.is_empty() {
@@ -124,13 +152,12 @@ fn outputs(options: &BuildOptions, input: &Input) -> Result<Vec<OutputPlan>> {
             compression,
         });
     }
-    refuse_input_as_output(options, input, &planned)?;
     Ok(planned)
 }
 
 /// The input is never written, not even by a rename over it.
 fn refuse_input_as_output(
-    options: &BuildOptions,
+    directory: &Path,
     input: &Input,
     outputs: &[OutputPlan],
 ) -> Result<()> {
@@ -138,7 +165,7 @@ fn refuse_input_as_output(
         return Ok(());
     };
     for output in outputs {
-        let path = options.output.join(&output.name);
+        let path = directory.join(&output.name);
         if path.canonicalize().is_ok_and(|path| path == taken) {
             return Err(Error::invalid(
                 "the output would replace the image it is made of",
@@ -162,9 +189,8 @@ fn compression_of(compression: recipe::Compression) -> Compression {
     }
 }
 
-fn stem_of(name: &str) -> String {
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    format!("{stem}-node")
+fn stem_of(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 impl fmt::Display for BuildPlan {

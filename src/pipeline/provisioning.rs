@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::InputOptions;
 use super::input::{Input, Keys};
-use super::mounted::{MountedDisk, MountedOptions};
+use super::mounted::{LeftDisk, MountedDisk, MountedOptions};
 use super::provision_plan::ProvisionPlan;
 use super::report::Stopwatch;
 use super::work_dir::WorkDir;
-use crate::block::{FileDisk, ReadAt};
+use crate::block::{CopyOptions, FileDisk, ReadAt, copy_to_raw};
 use crate::chroot::Network;
 use crate::discover::SystemLayout;
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -35,7 +35,13 @@ impl Provisioning<'_> {
     /// The decoded image in a sparse file without a name, at its new size.
     pub(super) fn working_disk(&self) -> Result<File> {
         let file = self.work.unnamed_file()?;
-        self.input.decode(&file, self.monitor)?;
+        self.fill_disk(&file)?;
+        Ok(file)
+    }
+
+    /// Decodes the image into `file`, at its new size.
+    pub(super) fn fill_disk(&self, file: &File) -> Result<()> {
+        self.input.decode(file, self.monitor)?;
         if self.plan.disk_size > self.input.image.size() {
             file.set_len(self.plan.disk_size)
                 .during("enlarging the working disk")?;
@@ -43,7 +49,28 @@ impl Provisioning<'_> {
         if let Some(grow) = &self.plan.grow {
             grow.apply(&FileDisk::new(file.try_clone()?)?)?;
         }
-        Ok(file)
+        Ok(())
+    }
+
+    /// Copies a working disk as it was left; what is zero is not written.
+    pub(super) fn copy_disk(&self, from: &File, to: &File) -> Result<()> {
+        let from = FileDisk::new(from.try_clone()?)?;
+        copy_to_raw(&from, to, &CopyOptions::new(), self.monitor)
+            .during("copying the working disk")
+    }
+
+    /// Attaches and mounts a working disk on which the tasks are done.
+    pub(super) fn mount_again(
+        &self,
+        session: &PrivateMounts,
+        disk: &File,
+    ) -> Result<LeftDisk> {
+        let options = MountedOptions {
+            own_fat: self.own_fat,
+            ..MountedOptions::default()
+        };
+        let layout = self.layout_on(disk)?;
+        LeftDisk::open(session, disk, &layout, self.work, &options)
     }
 
     /// Attaches, mounts and enters the working disk.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{Flock, FlockArg};
 
+use super::handover;
 use crate::error::{Context, Error, ErrorKind, Result};
 
 const SESSION_PREFIX: &str = "session-";
@@ -74,6 +75,11 @@ impl WorkDir {
     /// A directory for outputs that are not finished.
     pub(crate) fn outputs(&self) -> PathBuf {
         self.path.join("out")
+    }
+
+    /// The directory of the session.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A new file without a name, for the working disk.
@@ -203,6 +209,7 @@ fn remove_session(path: &Path) -> Result<()> {
         }
     }
     gone(fs::remove_file(path.join("disk"))).at(path)?;
+    handover::remove_unfinished(path)?;
     for directory in [outputs, path.join("root"), path.to_owned()] {
         gone(fs::remove_dir(&directory)).at(&directory)?;
     }

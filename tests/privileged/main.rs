@@ -14,6 +14,7 @@ mod hostile;
 mod kill;
 mod provision;
 mod shell;
+mod stages;
 mod support;
 mod tree;
 mod verify;

@@ -2,13 +2,16 @@
 //! The command line as typed.
 
 mod customize;
+mod package;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use imagewright::image::{Compression, Format};
+use imagewright::pipeline::Stage;
 
 pub(crate) use customize::{Change, Customize, Provision};
+pub(crate) use package::Package;
 
 /// Makes a Kubernetes node image of a cloud image, offline.
 #[derive(Debug, Parser)]
@@ -70,6 +73,8 @@ pub(crate) enum Command {
     Customize(Box<Customize>),
     /// Change an image by a recipe, without clean-up and artifacts
     Provision(Provision),
+    /// Write an image as artifacts, cleaned, with manifest and checksums
+    Package(Package),
     /// Write an image in another format
     Convert(Convert),
     /// Rewrite an image in place without what is no longer used
@@ -101,6 +106,21 @@ pub(crate) struct Verification {
     pub(crate) insecure_no_checksum: bool,
 }
 
+impl Verification {
+    /// Whether something is to vouch for the image.
+    pub(crate) fn asks(&self) -> bool {
+        let Self {
+            sha256,
+            checksums,
+            signature,
+            keyring,
+            insecure_no_checksum: _,
+        } = self;
+        let files = [sha256, checksums, signature];
+        files.iter().any(|file| file.is_some()) || keyring.is_some()
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Opening {
     /// The image's format; told by its magic unless said
@@ -125,6 +145,12 @@ pub(crate) struct Build {
     /// Output format, as FORMAT[+COMPRESSION]; may be repeated
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     pub(crate) format: Vec<(Format, Option<Compression>)>,
+    /// Stop after this stage: fetch or provision; the next run continues
+    #[arg(long, value_name = "STAGE", default_value_t = Stage::Package)]
+    pub(crate) until: Stage,
+    /// Continue a stopped build with this stage: provision or package
+    #[arg(long, value_name = "STAGE", default_value_t = Stage::Fetch)]
+    pub(crate) from: Stage,
     /// Print the plan and do nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

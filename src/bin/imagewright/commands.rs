@@ -6,6 +6,7 @@ mod convert;
 mod customize;
 mod fetch;
 mod info;
+mod package;
 mod shell;
 mod sysprep;
 mod verify;
@@ -35,6 +36,7 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Provision(args) => {
             customize::provision(args, &global, monitor)
         }
+        Command::Package(args) => package::run(args, &global, monitor),
         Command::Convert(args) => convert::convert(&args, &global, monitor),
         Command::Compact(args) => convert::compact(&args, &global, monitor),
         Command::Info(args) => info::run(&args, &global),
@@ -56,6 +58,22 @@ fn input(
     input.format = opening.input_format;
     input.root = opening.root;
     input.fetch = fetch::options(FetchOptions::new(), verification, global)?;
+    Ok(input)
+}
+
+/// As [`input`]; a file of one's own need not be vouched for: after the first
+/// change no checksum file knows it.
+fn changed_input(
+    reference: &str,
+    verification: Verification,
+    opening: &Opening,
+    global: &Global,
+) -> anyhow::Result<InputOptions> {
+    let asked = verification.asks();
+    let mut input = input(reference, verification, opening, global)?;
+    if !asked && matches!(input.reference, Reference::Path(_)) {
+        input.fetch.as_it_is = true;
+    }
     Ok(input)
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use imagewright::ErrorKind;
+use imagewright::artifact::ArtifactRecord;
 use imagewright::pipeline::Phase;
 use imagewright::provision::NewPassword;
 use serde_json::json;
@@ -71,6 +72,21 @@ pub(crate) fn passwords(passwords: &[NewPassword]) -> String {
     for new in passwords {
         let password = new.password.expose();
         let _ = writeln!(text, "password of {}: {password}", new.user);
+    }
+    text
+}
+
+/// The files that came out.
+pub(crate) fn artifacts(artifacts: &[ArtifactRecord]) -> String {
+    let mut text = String::new();
+    for artifact in artifacts {
+        let _ = writeln!(
+            text,
+            "{}  {}  {}",
+            artifact.sha256,
+            bytes(artifact.size),
+            artifact.name
+        );
     }
     text
 }

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use imagewright::Monitor;
 use imagewright::chroot::Network;
-use imagewright::pipeline::{self, BuildOptions, BuildReport};
+use imagewright::pipeline::{
+    self, BuildOptions, BuildOutcome, BuildReport, Stage, Stages, StoppedBuild,
+};
 use imagewright::recipe::Recipe;
 
 use crate::args::{Build, Global};
@@ -19,6 +21,7 @@ pub(super) fn run(
     monitor: &Monitor,
 ) -> anyhow::Result<ExitCode> {
     let dry_run = args.dry_run;
+    let stages = Stages::new(args.from, args.until)?;
     let options = options(args, global)?;
     if dry_run {
         let plan = pipeline::plan(&options, monitor)?;
@@ -28,10 +31,14 @@ pub(super) fn run(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let report = pipeline::build(&options, monitor)?;
-    match global.json {
-        true => render::print_json(&report)?,
-        false => render::print(&summary(&report))?,
+    let outcome = pipeline::build_stages(&options, stages, monitor)?;
+    match (&outcome, global.json) {
+        (_, true) => render::print_json(&outcome)?,
+        (BuildOutcome::Done(report), _) => render::print(&summary(report))?,
+        (BuildOutcome::Stopped(stopped), _) => {
+            render::print(&stopped_summary(stopped))?;
+        }
+        _ => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,16 +82,7 @@ fn options(args: Build, global: &Global) -> anyhow::Result<BuildOptions> {
 fn summary(report: &BuildReport) -> String {
     let manifest = &report.manifest;
     let changed = &manifest.packages_changed;
-    let mut text = String::new();
-    for artifact in &manifest.artifacts {
-        let _ = writeln!(
-            text,
-            "{}  {}  {}",
-            artifact.sha256,
-            render::bytes(artifact.size),
-            artifact.name
-        );
-    }
+    let mut text = render::artifacts(&manifest.artifacts);
     let _ = writeln!(
         text,
         "packages: {} added, {} updated, {} removed",
@@ -94,5 +92,20 @@ fn summary(report: &BuildReport) -> String {
     );
     text.push_str(&render::passwords(&report.passwords));
     text.push_str(&render::phases(&report.phases));
+    text
+}
+
+fn stopped_summary(stopped: &StoppedBuild) -> String {
+    let next = match stopped.stopped_after {
+        Stage::Fetch => Stage::Provision,
+        _ => Stage::Package,
+    };
+    let mut text = format!(
+        "{}\nstopped after {}: continue with --from {next}\n",
+        stopped.kept.display(),
+        stopped.stopped_after
+    );
+    text.push_str(&render::passwords(&stopped.passwords));
+    text.push_str(&render::phases(&stopped.phases));
     text
 }

@@ -8,9 +8,8 @@ use imagewright::Monitor;
 use imagewright::chroot::Network;
 use imagewright::pipeline::{self, CustomizeOptions, CustomizeReport};
 use imagewright::recipe::Recipe;
-use imagewright::source::Reference;
 
-use crate::args::{Change, Customize, Global, Provision, Verification};
+use crate::args::{Change, Customize, Global, Provision};
 use crate::render;
 
 pub(super) fn customize(
@@ -66,13 +65,12 @@ fn options(
     recipe: Recipe,
     global: &Global,
 ) -> anyhow::Result<CustomizeOptions> {
-    let asked = asks_for_verification(&args.verification);
-    let mut input =
-        super::input(&args.image, args.verification, &args.opening, global)?;
-    // One's own file: after the first change no checksum file knows it.
-    if !asked && matches!(input.reference, Reference::Path(_)) {
-        input.fetch.as_it_is = true;
-    }
+    let input = super::changed_input(
+        &args.image,
+        args.verification,
+        &args.opening,
+        global,
+    )?;
     let mut options = CustomizeOptions::new(input, recipe);
     options.output = args.output;
     options.format = args.format;
@@ -83,18 +81,6 @@ fn options(
         options.network = Network::None;
     }
     Ok(options)
-}
-
-fn asks_for_verification(verification: &Verification) -> bool {
-    let Verification {
-        sha256,
-        checksums,
-        signature,
-        keyring,
-        insecure_no_checksum: _,
-    } = verification;
-    let files = [sha256, checksums, signature];
-    files.iter().any(|file| file.is_some()) || keyring.is_some()
 }
 
 fn summary(report: &CustomizeReport) -> String {

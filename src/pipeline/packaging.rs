@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Phase 2: a disk becomes artifacts, manifest and checksums.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::mounted::LeftDisk;
+use super::plan::OutputPlan;
+use super::report::Stopwatch;
+use super::work_dir::WorkDir;
+use crate::artifact::{
+    ArtifactRecord, CleanedRecord, InputRecord, Manifest, PackageChanges,
+    Publisher,
+};
+use crate::block::ReadAt;
+use crate::describe::Package;
+use crate::discover::SystemLayout;
+use crate::error::{Context, Error, Result, after};
+use crate::finalise;
+use crate::image::{self, OpenOptions, WriteOptions};
+use crate::progress::Monitor;
+use crate::recipe::Recipe;
+
+/// What phase 2 works with.
+pub(super) struct Packaging<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) outputs: &'a [OutputPlan],
+    pub(super) directory: &'a Path,
+    pub(super) work: &'a WorkDir,
+    pub(super) monitor: &'a Monitor,
+}
+
+/// What the manifest tells of the disk.
+pub(super) struct DiskFacts {
+    pub(super) input: InputRecord,
+    pub(super) layout: SystemLayout,
+    pub(super) steps: Vec<String>,
+    pub(super) before: Vec<Package>,
+    pub(super) after: Vec<Package>,
+    pub(super) cleaned: Vec<CleanedRecord>,
+}
+
+impl Packaging<'_> {
+    /// Cleans, trims and lets go of the disk.
+    pub(super) fn finalise(
+        &self,
+        disk: LeftDisk,
+        watch: &mut Stopwatch<'_>,
+    ) -> Result<Vec<CleanedRecord>> {
+        watch.begin("clean up the image");
+        let cleaned = match self.clean(&disk) {
+            Ok(cleaned) => cleaned,
+            Err(error) => return after(Err(error), disk.close()),
+        };
+        watch.begin("trim, unmount and detach");
+        let trimmed = disk.trim().map(drop);
+        after(trimmed, disk.close())?;
+        Ok(cleaned)
+    }
+
+    fn clean(&self, disk: &LeftDisk) -> Result<Vec<CleanedRecord>> {
+        let sysprep = &self.recipe.sysprep;
+        let mut cleaned = Vec::new();
+        for operation in finalise::select(&sysprep.enable, &sysprep.disable)? {
+            self.monitor.check()?;
+            let actions = finalise::apply(operation, disk.root())?;
+            cleaned.push(CleanedRecord {
+                operation: operation.name.to_owned(),
+                entries: actions.len(),
+            });
+        }
+        Ok(cleaned)
+    }
+
+    /// Writes the outputs, says what they are, and gives all their names.
+    pub(super) fn publish(
+        &self,
+        disk: File,
+        facts: DiskFacts,
+        watch: &mut Stopwatch<'_>,
+    ) -> Result<(Manifest, Vec<PathBuf>)> {
+        watch.begin("write the outputs");
+        let mut publisher =
+            Publisher::new(&self.work.outputs(), self.directory);
+        let artifacts = self.write_outputs(disk, &mut publisher)?;
+        watch.begin("publish");
+        let manifest = self.manifest(facts, artifacts)?;
+        publisher.write("manifest.json", &manifest.to_json()?)?;
+        publisher.write("SHA256SUMS", &checksums(&manifest)?)?;
+        self.monitor.check()?;
+        Ok((manifest, publisher.publish()?))
+    }
+
+    fn write_outputs(
+        &self,
+        disk: File,
+        publisher: &mut Publisher,
+    ) -> Result<Vec<ArtifactRecord>> {
+        let open = OpenOptions::new().format(image::Format::Raw);
+        let disk = image::open_file(disk, &open)?;
+        let mut records = Vec::new();
+        for output in self.outputs {
+            let OutputPlan {
+                name,
+                format,
+                compression,
+            } = output;
+            let file = publisher.create(name)?;
+            let options = WriteOptions::new(*format).compression(*compression);
+            let written = image::write(&disk, &file, &options, self.monitor)
+                .during("writing an output")
+                .at(name)?;
+            records.push(ArtifactRecord {
+                name: name.clone(),
+                format: format.to_string(),
+                compression: compression.to_string(),
+                sha256: written
+                    .sha256
+                    .ok_or_else(|| Error::internal("no digest"))?,
+                size: written.bytes,
+                virtual_size: disk.size(),
+            });
+        }
+        Ok(records)
+    }
+
+    fn manifest(
+        &self,
+        facts: DiskFacts,
+        artifacts: Vec<ArtifactRecord>,
+    ) -> Result<Manifest> {
+        Ok(Manifest {
+            api_version: Manifest::API_VERSION,
+            input: facts.input,
+            recipe_sha256: self.recipe.digest()?.to_string(),
+            layout: facts.layout,
+            steps: facts.steps,
+            cleaned: facts.cleaned,
+            packages_changed: PackageChanges::between(
+                &facts.before,
+                &facts.after,
+            ),
+            packages_before: facts.before,
+            packages_after: facts.after,
+            artifacts,
+        })
+    }
+}
+
+/// `manifest.json` is listed, too: it vouches for the rest.
+fn checksums(manifest: &Manifest) -> Result<String> {
+    let mut text = String::new();
+    for artifact in &manifest.artifacts {
+        text.push_str(&format!("{}  {}\n", artifact.sha256, artifact.name));
+    }
+    let json = manifest.to_json()?;
+    let digest = crate::recipe::Sha256::of(json.as_bytes());
+    text.push_str(&format!("{digest}  manifest.json\n"));
+    Ok(text)
+}
