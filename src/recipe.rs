@@ -26,12 +26,21 @@
 //! what needs the host's files is [`Recipe::check_host_files`], what needs
 //! the tables of later modules is [`Sysprep::check`] and [`Artifact::check`].
 
+mod cloud_init;
+mod containerd;
 mod decode;
 mod digest;
 mod file;
+mod host_path;
+mod image_name;
+mod kernel;
+mod kubernetes;
+mod layer;
 mod node;
 mod package;
 mod path;
+mod preset;
+mod proxy;
 mod repository;
 mod secret;
 mod section;
@@ -39,31 +48,42 @@ mod size;
 mod step;
 mod suggest;
 mod text;
+mod unit;
+mod user;
 mod validate;
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use cloud_init::{CloudInit, Datasource};
+pub use containerd::{Containerd, ContainerdSource};
 pub use digest::Sha256;
 pub use file::{FileEntry, Mode, Principal};
+pub use image_name::ImageName;
+pub use kernel::{Kernel, ModuleName, SysctlKey, SysctlValue};
+pub use kubernetes::{
+    Component, Images, Kubernetes, KubernetesSource, KubernetesVersion, Version,
+};
+pub use layer::RecipeLayers;
 pub use package::{Hold, PackageName, PackageSpec, Packages};
 pub(crate) use path::percent_decode;
 pub use path::{GuestPath, HostPath, Location};
+pub use preset::Preset;
+pub use proxy::Proxy;
 pub use repository::{Key, Repository};
 pub use secret::Secret;
-pub use section::{
-    Artifact, Compression, Disk, Metadata, Proxy, Source, Sysprep,
-};
+pub use section::{Artifact, Compression, Disk, Metadata, Source, Sysprep};
 pub use size::ByteSize;
 pub use step::{
     KernelArguments, Operation, PasswordCrypto, PasswordSelector,
     PasswordSource, SshKey, Step, Sysctl, UnitAction, UnitName, UserSpec,
 };
 pub use suggest::suggest;
+pub use unit::Units;
+pub use user::{Account, PublicKey, Sudo, User};
 
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use decode::write_path;
 use node::Node;
 
@@ -87,6 +107,11 @@ pub struct Recipe {
     /// What the image is called.
     #[serde(default, skip_serializing_if = "is_default")]
     pub metadata: Metadata,
+    /// Partial recipes that come with the program, to lie beneath this one:
+    /// `kubernetes` where there is a section of that name, unless said. Empty
+    /// once they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presets: Option<Vec<String>>,
     /// What to begin with, unless the caller says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -96,9 +121,27 @@ pub struct Recipe {
     /// Work for the package manager.
     #[serde(default, skip_serializing_if = "is_default")]
     pub packages: Packages,
+    /// The Kubernetes of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Kubernetes>,
+    /// The container runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containerd: Option<Containerd>,
+    /// What the kernel is booted with, loads and is set to.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kernel: Kernel,
+    /// Users to add or to change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<User>,
     /// Files to put into the image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileEntry>,
+    /// Units of systemd, and whether they start at boot.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub units: Units,
+    /// How cloud-init finds what an instance is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cloud_init: CloudInit,
     /// Operations, run in this order after all of the above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
@@ -123,10 +166,17 @@ impl Default for Recipe {
             api_version: API_VERSION.to_owned(),
             kind: KIND.to_owned(),
             metadata: Metadata::default(),
+            presets: None,
             source: None,
             disk: Disk::default(),
             packages: Packages::default(),
+            kubernetes: None,
+            containerd: None,
+            kernel: Kernel::default(),
+            users: Vec::new(),
             files: Vec::new(),
+            units: Units::default(),
+            cloud_init: CloudInit::default(),
             steps: Vec::new(),
             sysprep: Sysprep::default(),
             artifacts: Vec::new(),
@@ -144,17 +194,7 @@ impl Recipe {
     /// # Errors
     /// `Recipe`, with `origin:line:column` at the front.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
-        let tree = Node::parse(text, origin)
-            .map_err(|error| wrong(error.to_string()))?;
-        check_version(&tree)?;
-        let recipe = Self::deserialize(&tree)
-            .map_err(|error| wrong(error.to_string()))?;
-        validate::validate(&recipe).map_err(|problem| {
-            let place = &tree.closest(&problem.path).place;
-            let path = write_path(problem.path.iter());
-            wrong(format!("{place}: {path}: {}", problem.message))
-        })?;
-        Ok(recipe)
+        RecipeLayers::new().text(text, origin)?.finish()
     }
 
     /// Reads a recipe; its relative host paths are relative to its directory.
@@ -163,12 +203,17 @@ impl Recipe {
     /// `NotFound` and `Io` when it cannot be read, else as
     /// [`parse`](Self::parse).
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).during("reading the recipe").at(path)?;
-        let origin = path.display().to_string();
-        let text = String::from_utf8(bytes)
-            .map_err(|_| wrong(format!("{origin}: not UTF-8")))?;
-        let mut recipe = Self::parse(&text, &origin)?;
-        recipe.resolve(path.parent().unwrap_or(Path::new("")));
+        RecipeLayers::new().file(path)?.finish()
+    }
+
+    fn decode(tree: &Node) -> Result<Self> {
+        let recipe = Self::deserialize(tree)
+            .map_err(|error| wrong(error.to_string()))?;
+        validate::validate(&recipe).map_err(|problem| {
+            let place = &tree.closest(&problem.path).place;
+            let path = write_path(problem.path.iter());
+            wrong(format!("{place}: {path}: {}", problem.message))
+        })?;
         Ok(recipe)
     }
 
@@ -189,32 +234,8 @@ impl Recipe {
     }
 
     fn host_paths_mut(&mut self) -> Vec<&mut HostPath> {
-        let source = self.source.iter_mut().flat_map(|source| {
-            [
-                Some(&mut source.image),
-                source.checksums.as_mut(),
-                source.signature.as_mut(),
-                source.keyring.as_mut(),
-            ]
-            .into_iter()
-            .flatten()
-            .filter_map(Location::path_mut)
-        });
-        let keys = self
-            .packages
-            .repositories
-            .iter_mut()
-            .filter_map(Repository::key_file_mut);
-        let packages = &mut self.packages.install;
-        let packages = packages.iter_mut().filter_map(PackageSpec::file_mut);
-        let files = self.files.iter_mut().filter_map(|f| f.source.as_mut());
-        let steps = self.steps.iter_mut().flat_map(Step::host_paths_mut);
-        source
-            .chain(keys)
-            .chain(packages)
-            .chain(files)
-            .chain(steps)
-            .collect()
+        let placed = self.placed_host_paths_mut();
+        placed.into_iter().map(|(_, path)| path).collect()
     }
 
     /// Checks that every file of the host it needs is there.

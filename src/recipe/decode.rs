@@ -121,6 +121,15 @@ impl de::Error for DecodeError {
         }
     }
 
+    fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
+        let meant = match suggest(variant, known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        let variant = variant.escape_debug();
+        Self::custom(format_args!("unknown value `{variant}`; {meant}"))
+    }
+
     fn missing_field(field: &'static str) -> Self {
         Self {
             place: None,

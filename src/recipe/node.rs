@@ -32,6 +32,13 @@ pub(super) struct Place {
     column: usize,
 }
 
+impl Place {
+    /// The name of the text it is in.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.origin, self.line, self.column)
@@ -126,6 +133,47 @@ impl Node {
         }
     }
 
+    /// The text of a scalar.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A scalar that stands where this node does.
+    pub(super) fn scalar(&self, text: &str) -> Self {
+        self.here(Value::Scalar {
+            text: text.to_owned(),
+            plain: false,
+        })
+    }
+
+    /// A mapping that stands where this node does.
+    pub(super) fn map_here(&self, entries: Vec<(Key, Self)>) -> Self {
+        self.here(Value::Map(entries))
+    }
+
+    /// A list that stands where this node does.
+    pub(super) fn list_here(&self, items: Vec<Self>) -> Self {
+        self.here(Value::List(items))
+    }
+
+    fn here(&self, value: Value) -> Self {
+        Self {
+            place: self.place.clone(),
+            value,
+        }
+    }
+
+    /// A complaint about this node.
+    pub(super) fn wrong(&self, message: impl Into<String>) -> SyntaxError {
+        SyntaxError {
+            place: self.place.clone(),
+            message: message.into(),
+        }
+    }
+
     /// The value under `key`, when this is a mapping that has it.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         let Value::Map(entries) = &self.value else {
@@ -153,6 +201,12 @@ impl Node {
         }
         node
     }
+}
+
+/// Whether `text` is a mapping in YAML.
+pub(super) fn is_mapping(text: &str) -> bool {
+    let tree = Node::parse(text, "");
+    tree.is_ok_and(|tree| matches!(tree.value, Value::Map(_)))
 }
 
 struct Reader<'a> {

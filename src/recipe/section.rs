@@ -11,7 +11,7 @@ use super::digest::Sha256;
 use super::path::Location;
 use super::size::ByteSize;
 use super::suggest::suggest;
-use super::text::{one_or_many, text_serde};
+use super::text::text_serde;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the image is called.
@@ -54,25 +54,6 @@ pub struct Disk {
     /// unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<ByteSize>,
-}
-
-/// Proxies for the time of the build; no trace of them stays.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[non_exhaustive]
-pub struct Proxy {
-    /// `http_proxy`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http: Option<String>,
-    /// `https_proxy`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub https: Option<String>,
-    /// `no_proxy`: hosts and domains reached directly.
-    #[serde(
-        deserialize_with = "one_or_many",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub no: Vec<String>,
 }
 
 /// Which clean-up operations run besides, or instead of, the default ones.

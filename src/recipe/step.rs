@@ -22,6 +22,7 @@ use std::fmt;
 pub use account::{
     PasswordCrypto, PasswordSelector, PasswordSource, SshKey, UserSpec,
 };
+pub(super) use argument::account_name;
 pub use operation::Operation;
 pub use system::{KernelArguments, Sysctl, UnitAction, UnitName};
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tests of whole recipes.
 
+use std::fs;
+
 use super::*;
 
 const HEAD: &str = "apiVersion: imagewright/v1alpha1\nkind: NodeImage\n";
@@ -37,6 +39,37 @@ packages:
   install: [containerd, kubelet=1.33.2-1.1, debs/tool_1.0_all.deb]
   remove: [snapd]
   hold: kubernetes
+kubernetes:
+  version: v1.33.2
+  repository: https://mirror/core:/stable:/v1.33/deb/
+  key: keys/mirror.asc
+  cni: {version: 1.6.0-1.1}
+  crictl: {version: 1.33.0-1.1}
+  kubeletExtraArgs: --node-labels=a=b
+  imageRepository: registry.local:5000/k8s
+  pause: registry.local:5000/k8s/pause:3.10
+  images:
+    preload: false
+    archives: [images/all.tar]
+    references: [quay.io/cilium/cilium:v1.17.0]
+containerd: {package: containerd.io, version: 1.7.*, audit: true}
+kernel:
+  modules: [ip_vs]
+  sysctl: {vm.swappiness: 10, kernel.panic: null}
+  cmdline: console=ttyS0 -quiet
+users:
+  - name: admin
+    uid: 1000
+    groups: [adm, sudo]
+    shell: /bin/bash
+    sudo: true
+    password: locked
+    sshKeys: [ssh-ed25519 AAAA me, keys/admin.pub]
+units: {enable: [nftables], disable: [apt-daily.timer], mask: [tmp.mount]}
+cloudInit:
+  datasources: [NoCloud, None]
+  config: |
+    preserve_hostname: true
 files:
   - path: /etc/motd
     content: |
@@ -141,6 +174,9 @@ fn host_paths_follow_the_recipe() {
             "keys/debian.gpg",
             "keys/kubernetes.asc",
             "debs/tool_1.0_all.deb",
+            "keys/mirror.asc",
+            "images/all.tar",
+            "keys/admin.pub",
             "files/tools",
             "scripts/a.sh",
             "debs/b_1_all.deb",
@@ -186,7 +222,36 @@ fn error_texts() {
     let cases = [
         "packages:\n  instal: [a]\n",
         "packges: {}\n",
-        "kernel: {modules: [x]}\n",
+        "kernal: {modules: [x]}\n",
+        "kernel: {modules: [../x]}\n",
+        "kernel: {sysctl: {forward: 1}}\n",
+        "kernel: {sysctl: {net.ipv4.ip_forward: [1]}}\n",
+        "kernel: {cmdline: 'a=\"b\"'}\n",
+        "kubernetes: {}\n",
+        "kubernetes: {version: 1.33}\n",
+        "kubernetes: {version: 1.33.2, source: package}\n",
+        "kubernetes: {version: 1.33.2, repository: 'https://h/'}\n",
+        "kubernetes: {version: 1.33.2, repository: debs, key: k}\n",
+        "kubernetes: {version: 1.33.2, source: binaries, key: k}\n",
+        "kubernetes: {version: 1.33.2, trusted: true}\n",
+        "kubernetes: {version: 1.33.2, cni: {repository: x}}\n",
+        "kubernetes: {version: 1.33.2, images: {archive: [x]}}\n",
+        "kubernetes: {version: 1.33.2, images: {references: ['a b']}}\n",
+        "kubernetes: {version: 1.33.2, kubeletExtraArgs: 'a=\"b\"'}\n",
+        "presets: []\nkubernetes: {version: 1.33.2}\n",
+        "containerd: {source: tarball}\n",
+        "containerd: {source: release}\n",
+        "containerd: {source: release, version: 2.1.3}\n",
+        "containerd: {runc: {version: 1.3.0}}\n",
+        "users: [{}]\n",
+        "users: [{name: A b}]\n",
+        "users: [{name: a}, {name: a}]\n",
+        "users: [{name: a, password: hunter2}]\n",
+        "users: [{name: a, sudo: yes}]\n",
+        "units: {enabled: [a]}\n",
+        "units: {enable: [-a]}\n",
+        "cloudInit: {datasources: [nocloud]}\n",
+        "cloudInit: {config: text}\n",
         "files:\n- path: /a\n  content: x\n  permissions: 0644\n",
         "files:\n- path: /a\n  content: x\n  mode: 0x1a4\n",
         "files:\n- path: etc/a\n  content: x\n",

@@ -29,10 +29,10 @@ macro_rules! text_serde {
         }
     };
 }
-pub(super) use text_serde;
+pub(in crate::recipe) use text_serde;
 
 /// Decodes text by [`FromStr`]; `wanted` names it where something else stands.
-pub(super) fn parse_text<'de, D, T>(
+pub(in crate::recipe) fn parse_text<'de, D, T>(
     deserializer: D,
     wanted: &'static str,
 ) -> Result<T, D::Error>

@@ -47,6 +47,7 @@ pub(super) fn validate(recipe: &Recipe) -> Check {
         check_file_name(name, || path!["metadata", "name"])?;
     }
     check_packages(&recipe.packages)?;
+    check_node(recipe)?;
     check_files(recipe)?;
     check_proxy(recipe)?;
     check_sysprep(recipe)?;
@@ -123,6 +124,44 @@ fn check_repository(repository: &Repository, index: usize) -> Check {
     repository
         .check()
         .map_err(|(field, message)| problem(at(field), message))
+}
+
+/// The sections that make a node of the image.
+fn check_node(recipe: &Recipe) -> Check {
+    if let Some(kubernetes) = &recipe.kubernetes {
+        kubernetes.check().map_err(|(field, message)| {
+            problem(path!["kubernetes", field], message)
+        })?;
+    }
+    if let Some(containerd) = &recipe.containerd {
+        containerd.check().map_err(|(field, message)| {
+            problem(path!["containerd", field], message)
+        })?;
+    }
+    let images = recipe.kubernetes.as_ref().map(|k| &k.images);
+    let runtime = recipe.containerd.as_ref();
+    let has_images = images.is_some_and(|images| !images.is_empty());
+    if has_images && runtime.is_none() {
+        return Err(problem(
+            path!["kubernetes", "images"],
+            "images are for containerd: say `containerd: {}`, with `source: \
+             none` if the image has it, or `images: {preload: false}`",
+        ));
+    }
+    for (index, user) in recipe.users.iter().enumerate() {
+        user.steps()
+            .map_err(|error| problem(path!["users", index], error.message()))?;
+    }
+    check_unique(recipe.users.iter().map(|user| &user.name), |index| {
+        path!["users", index, "name"]
+    })?;
+    match &recipe.cloud_init.config {
+        Some(text) if !super::node::is_mapping(text) => Err(problem(
+            path!["cloudInit", "config"],
+            "is not a mapping in YAML",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_files(recipe: &Recipe) -> Check {

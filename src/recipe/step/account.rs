@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::recipe::file::Principal;
 use crate::recipe::path::{GuestPath, HostPath};
 use crate::recipe::secret::Secret;
+use crate::recipe::text::text_serde;
 
 /// What a password becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,13 +115,23 @@ impl PasswordSelector {
         })
     }
 
-    pub(super) fn file_mut(&mut self) -> Option<&mut HostPath> {
+    pub(in crate::recipe) fn file_mut(&mut self) -> Option<&mut HostPath> {
         match &mut self.source {
             Some(PasswordSource::File(path)) => Some(path),
             _ => None,
         }
     }
 }
+
+impl FromStr for PasswordSelector {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+text_serde!(PasswordSelector, "a password selector such as hash:HASH");
 
 fn secret(text: &str) -> Result<Secret> {
     if text.is_empty() || text.contains(['\0', '\n']) {

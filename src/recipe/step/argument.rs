@@ -166,7 +166,7 @@ pub(super) fn unit(action: UnitAction, text: &str) -> Result<Step> {
 }
 
 /// The name of a user or a group, not a number.
-pub(super) fn account_name(text: &str) -> Result<String> {
+pub(in crate::recipe) fn account_name(text: &str) -> Result<String> {
     match text.parse()? {
         Principal::Name(name) => Ok(name),
         Principal::Id(_) => Err(Error::invalid(format!(

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::recipe::text::text_serde;
 
 /// What happens to units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,8 @@ impl fmt::Display for UnitName {
         f.write_str(&self.0)
     }
 }
+
+text_serde!(UnitName, "the name of a unit");
 
 /// A kernel parameter and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,3 +184,5 @@ impl fmt::Display for KernelArguments {
         f.write_str(&words.join(" "))
     }
 }
+
+text_serde!(KernelArguments, "kernel arguments, in one text");
