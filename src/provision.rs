@@ -10,8 +10,11 @@ mod apt;
 mod files;
 mod order;
 mod package_manager;
+mod plan;
 mod selinux;
 mod steps;
+mod swap;
+mod target;
 
 use std::fmt;
 
@@ -21,14 +24,16 @@ use crate::chroot::GuestEnvironment;
 use crate::error::Result;
 use crate::progress::Monitor;
 use crate::recipe::{
-    FileEntry, Hold, PackageName, PackageSpec, Recipe, Repository, Step,
+    FileEntry, Hold, PackageName, PackageSpec, Repository, Step,
 };
 
 pub(crate) use accounts::{gid as group_id, uid as user_id};
 pub(crate) use apt::KUBERNETES as KUBERNETES_PACKAGES;
 pub use package_manager::{KeySource, PackageManager, package_manager};
+pub use plan::plan;
 pub use selinux::relabel_at_boot;
 pub use steps::NewPassword;
+pub use target::Target;
 
 /// One piece of phase 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +51,10 @@ pub enum Task {
     Remove(Vec<PackageName>),
     /// Write a file or a tree.
     File(FileEntry),
-    /// An operation of the recipe's `steps`.
+    /// Have no swap.
+    NoSwap,
+    /// An operation of the recipe's `steps`, or what other sections have of
+    /// the same kind.
     Step(Step),
     /// Keep versions from here on. Last: steps may install packages, too.
     Hold(Hold),
@@ -56,7 +64,7 @@ impl Task {
     /// Whether it asks the image's package manager for something.
     pub fn needs_package_manager(&self) -> bool {
         match self {
-            Self::File(_) => false,
+            Self::File(_) | Self::NoSwap => false,
             Self::Step(step) => matches!(
                 step,
                 Step::FirstbootInstall(_)
@@ -87,6 +95,7 @@ impl fmt::Display for Task {
                 write!(f, "remove {}", spaced(packages))
             }
             Self::File(entry) => write!(f, "write {}", entry.path),
+            Self::NoSwap => f.write_str("turn off swap"),
             Self::Step(step) => step.fmt(f),
             Self::Hold(Hold::All) => f.write_str("hold all packages"),
             Self::Hold(Hold::Kubernetes) => {
@@ -112,40 +121,6 @@ impl Serialize for Task {
 fn spaced<T: fmt::Display>(items: &[T]) -> String {
     let items: Vec<String> = items.iter().map(T::to_string).collect();
     items.join(" ")
-}
-
-/// The tasks of a recipe, in order.
-///
-/// Files of operations are read, and the passwords of steps come last.
-///
-/// # Errors
-/// `NotFound`, `InvalidArgument` and others for files of operations.
-pub fn plan(recipe: &Recipe) -> Result<Vec<Task>> {
-    let packages = &recipe.packages;
-    let mut tasks: Vec<Task> = packages
-        .repositories
-        .iter()
-        .cloned()
-        .map(Task::AddRepository)
-        .collect();
-    if packages.needs_update() {
-        tasks.push(Task::Refresh);
-    }
-    if packages.upgrade {
-        tasks.push(Task::Upgrade);
-    }
-    if !packages.install.is_empty() {
-        tasks.push(Task::Install(packages.install.clone()));
-    }
-    if !packages.remove.is_empty() {
-        tasks.push(Task::Remove(packages.remove.clone()));
-    }
-    tasks.extend(recipe.files.iter().cloned().map(Task::File));
-    tasks.extend(order::step_tasks(recipe)?);
-    if !packages.hold.is_none() {
-        tasks.push(Task::Hold(packages.hold.clone()));
-    }
-    Ok(tasks)
 }
 
 /// Does `task` in the image; returns the password that it made up.
@@ -174,6 +149,7 @@ pub fn run(
         Task::Install(specs) => help.packages()?.install(&guest, specs),
         Task::Remove(names) => help.packages()?.remove(&guest, names),
         Task::File(entry) => files::write_entry(environment.root(), entry),
+        Task::NoSwap => swap::turn_off(environment.root()),
         Task::Step(step) => return steps::run(step, &guest, help),
         Task::Hold(hold) => help.packages()?.hold(&guest, hold),
     }

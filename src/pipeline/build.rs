@@ -17,7 +17,7 @@ use super::{BuildOptions, BuildPlan, BuildReport, Stage, Stages};
 use crate::describe::{self, Package};
 use crate::error::{Context, Error, Result, after};
 use crate::progress::Monitor;
-use crate::provision::{self, NewPassword, Task};
+use crate::provision::{NewPassword, Task};
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
 
@@ -88,11 +88,11 @@ pub fn build_stages(
     monitor: &Monitor,
 ) -> Result<BuildOutcome> {
     capability::require_admin("building an image")?;
-    let total = FIXED_PHASES + provision::plan(&options.recipe)?.len();
-    let mut watch = Stopwatch::new(monitor, total);
+    let mut watch = Stopwatch::new(monitor, FIXED_PHASES);
     watch.begin("fetch and verify the image");
     let input = Input::fetch(&options.input, monitor)?;
     let plan = BuildPlan::new(options, &input)?;
+    watch.expect(FIXED_PHASES + plan.provision.tasks.len());
     fs::create_dir_all(&options.output)
         .during("making the output directory")
         .at(&options.output)?;

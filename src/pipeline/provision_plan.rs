@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Format;
 use crate::mount::MountEntry;
 use crate::partition::GrowPlan;
-use crate::provision::{self, Task};
+use crate::provision::{self, Target, Task};
 use crate::recipe::Recipe;
 
 /// Every action of phase 1, in order.
@@ -64,7 +64,7 @@ impl ProvisionPlan {
             input: input.record.clone(),
             input_format: input.image.format(),
             mounts: mount_entries(&layout),
-            tasks: provision::plan(recipe)?,
+            tasks: provision::plan(recipe, &Target::of(&layout))?,
             layout,
             disk_size,
             grow,

@@ -16,7 +16,7 @@ use crate::discover::SystemLayout;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Monitor;
 use crate::provision::{self, NewPassword, Task};
-use crate::recipe::{Proxy, Recipe};
+use crate::recipe::Recipe;
 use crate::sys::namespace::PrivateMounts;
 
 /// What phase 1 works with.
@@ -84,7 +84,7 @@ impl Provisioning<'_> {
             network: self.network,
             own_fat: self.own_fat,
             grow: self.plan.grow_filesystem,
-            variables: proxy_variables(&self.recipe.proxy),
+            variables: self.recipe.proxy.variables(),
         };
         let layout = self.layout_on(disk)?;
         MountedDisk::open(session, disk, &layout, self.work, &options)
@@ -135,20 +135,6 @@ impl Provisioning<'_> {
         }
         Ok(passwords)
     }
-}
-
-/// The variables by which programs find a proxy.
-fn proxy_variables(proxy: &Proxy) -> Vec<(String, String)> {
-    let no = (!proxy.no.is_empty()).then(|| proxy.no.join(","));
-    let given = [
-        ("http_proxy", proxy.http.clone()),
-        ("https_proxy", proxy.https.clone()),
-        ("no_proxy", no),
-    ];
-    given
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
 }
 
 /// When the host's disk is full, the image sees a broken disk: say the

@@ -11,17 +11,22 @@ use crate::recipe::{HostPath, Recipe, Step};
 /// A file of operations may name another one; itself, too.
 const MAX_DEPTH: usize = 16;
 
+/// Whether it sets a password.
+pub(super) fn is_password(step: &Step) -> bool {
+    matches!(step, Step::Password { .. } | Step::RootPassword(_))
+}
+
 /// The steps in order, files of operations replaced by what they say, and
-/// passwords last: a later step may add the user. Package lists are read anew
+/// passwords last, `others` first: a later step may add the user. Package lists are read anew
 /// before the first step that needs them, unless the recipe forbids it.
-pub(super) fn step_tasks(recipe: &Recipe) -> Result<Vec<Task>> {
+pub(super) fn step_tasks(
+    recipe: &Recipe,
+    others: Vec<Step>,
+) -> Result<Vec<Task>> {
     let mut steps = Vec::new();
     for step in &recipe.steps {
         expand(step, 0, &mut steps)?;
     }
-    let is_password = |step: &Step| {
-        matches!(step, Step::Password { .. } | Step::RootPassword(_))
-    };
     let (passwords, steps): (Vec<_>, Vec<_>) =
         steps.into_iter().partition(is_password);
     let packages = &recipe.packages;
@@ -38,7 +43,8 @@ pub(super) fn step_tasks(recipe: &Recipe) -> Result<Vec<Task>> {
         }
         tasks.push(Task::Step(step));
     }
-    tasks.extend(passwords.into_iter().map(Task::Step));
+    let passwords = others.into_iter().chain(passwords);
+    tasks.extend(passwords.map(Task::Step));
     Ok(tasks)
 }
 
@@ -75,7 +81,7 @@ mod tests {
         for (name, argument) in steps {
             recipe.steps.push(Step::parse(name, argument).unwrap());
         }
-        let tasks = step_tasks(&recipe).unwrap();
+        let tasks = step_tasks(&recipe, Vec::new()).unwrap();
         tasks.iter().map(ToString::to_string).collect()
     }
 
@@ -124,7 +130,7 @@ mod tests {
             steps: vec![Step::parse("commands-from-file", file).unwrap()],
             ..Recipe::default()
         };
-        let error = step_tasks(&recipe).unwrap_err();
+        let error = step_tasks(&recipe, Vec::new()).unwrap_err();
         assert!(error.to_string().contains("too deep"), "{error}");
     }
 }

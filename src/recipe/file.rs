@@ -38,6 +38,20 @@ pub struct FileEntry {
     pub group: Option<Principal>,
 }
 
+impl FileEntry {
+    /// A file with this content; root's, mode 0644.
+    pub fn text(path: GuestPath, content: impl Into<String>) -> Self {
+        Self {
+            path,
+            content: Some(content.into()),
+            source: None,
+            mode: None,
+            owner: None,
+            group: None,
+        }
+    }
+}
+
 /// Permission bits of a file; octal as text, with or without a leading 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mode(u32);

@@ -80,12 +80,16 @@ impl Recipe {
                 placed.extend(at(&way, location(found.as_mut())));
             }
         }
-        placed.extend(each(&["users"], &mut self.users, |user| {
-            user.host_paths_mut()
-        }));
-        placed.extend(each(&["files"], &mut self.files, |file| {
-            file.source.as_mut()
-        }));
+        for (index, user) in self.users.iter_mut().enumerate() {
+            for (field, path) in user.host_paths_mut() {
+                let way = ["users".into(), index.into(), field.into()];
+                placed.push((way.into(), path));
+            }
+        }
+        for (index, file) in self.files.iter_mut().enumerate() {
+            let way = ["files".into(), index.into(), "source".into()];
+            placed.extend(file.source.as_mut().map(|path| (way.into(), path)));
+        }
         placed.extend(each(&["steps"], &mut self.steps, Step::host_paths_mut));
         placed
     }

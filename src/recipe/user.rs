@@ -96,14 +96,18 @@ impl User {
         Ok(steps)
     }
 
-    pub(super) fn host_paths_mut(&mut self) -> Vec<&mut HostPath> {
+    /// With the field each is in.
+    pub(super) fn host_paths_mut(
+        &mut self,
+    ) -> Vec<(&'static str, &mut HostPath)> {
         let keys =
             self.ssh_keys.iter_mut().filter_map(|key| match &mut key.0 {
-                SshKey::File(path) => Some(path),
+                SshKey::File(path) => Some(("sshKeys", path)),
                 _ => None,
             });
         let password = self.password.as_mut().and_then(|p| p.file_mut());
-        keys.chain(password).collect()
+        keys.chain(password.map(|path| ("password", path)))
+            .collect()
     }
 }
 

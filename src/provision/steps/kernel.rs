@@ -10,7 +10,8 @@ use crate::mount::{FileOwner, GuestRoot};
 use crate::provision::package_manager::Guest;
 use crate::recipe::{KernelArguments, Sysctl};
 
-const SYSCTL: &str = "/etc/sysctl.d/90-imagewright.conf";
+/// After what distributions have, which end in `50-` or `60-`.
+const SYSCTL: &str = "/etc/sysctl.d/99-imagewright.conf";
 const MODULES: &str = "/etc/modules-load.d/imagewright.conf";
 const MODPROBE: &str = "/etc/modprobe.d/imagewright.conf";
 const GRUB: &str = "/etc/default/grub";

@@ -229,7 +229,7 @@ fn units_kernel_and_first_boot() {
         assert_eq!(ask(&disk, &asked), state, "{unit}");
     }
     assert_eq!(
-        ask(&disk, "cat /etc/sysctl.d/90-imagewright.conf"),
+        ask(&disk, "cat /etc/sysctl.d/99-imagewright.conf"),
         "vm.swappiness = 10\nnet.ipv4.ip_forward = 1"
     );
     assert_eq!(
