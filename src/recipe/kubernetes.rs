@@ -93,35 +93,25 @@ impl Kubernetes {
     ) -> std::result::Result<(), (&'static str, String)> {
         let packages = self.source == KubernetesSource::Packages;
         let wrong = |field, message: &str| Err((field, message.to_owned()));
-        match &self.repository {
-            Some(Location::Url(_)) if packages => {
-                if self.key.is_none() && !self.trusted {
-                    return wrong(
-                        "repository",
-                        "say `key`, with which it is signed, or \
-                         `trusted: true`",
-                    );
-                }
-            }
-            _ if self.trusted => {
-                return wrong(
-                    "trusted",
-                    "is for the URL of a repository of packages",
-                );
-            }
-            Some(_) if self.key.is_some() => {
-                return wrong(
-                    "key",
-                    "is for the URL of a repository of packages",
-                );
-            }
-            _ if !packages && self.key.is_some() => {
-                return wrong(
-                    "key",
-                    "binaries are verified by their .sha256 files",
-                );
-            }
-            _ => {}
+        let remote =
+            packages && matches!(self.repository, Some(Location::Url(_)));
+        if remote && self.key.is_none() && !self.trusted {
+            return wrong(
+                "repository",
+                "say `key`, with which it is signed, or `trusted: true`",
+            );
+        }
+        if self.trusted && !remote {
+            return wrong(
+                "trusted",
+                "is for the URL of a repository of packages",
+            );
+        }
+        if self.key.is_some() && !packages {
+            return wrong("key", "binaries are verified by .sha256 files");
+        }
+        if self.key.is_some() && self.repository.is_some() && !remote {
+            return wrong("key", "is for the URL of a repository of packages");
         }
         for (field, part) in [("cni", &self.cni), ("crictl", &self.crictl)] {
             if packages && part.repository.is_some() {
