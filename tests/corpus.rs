@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Files that nobody here wrote: `make test-corpus CORPUS=dir`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use imagewright::block::ReadAt;
+use imagewright::describe;
 use imagewright::image::{self, OpenOptions};
+use imagewright::mount::GuestRoot;
 use sha2::{Digest, Sha256};
 
 fn corpus() -> Result<PathBuf> {
@@ -47,5 +49,52 @@ fn images_have_the_content_qemu_img_sees() -> Result<()> {
         checked += 1;
     }
     ensure!(checked >= 2, "only {checked} images in the corpus");
+    Ok(())
+}
+
+/// The lines of `expected.txt`: NAME EPOCH VERSION RELEASE ARCH.
+fn rpm_packages(database: &Path) -> Result<Vec<String>> {
+    let root = tempfile::tempdir()?;
+    let inside = root.path().join("var/lib/rpm");
+    std::fs::create_dir_all(&inside)?;
+    let name = database.file_name().context("no name")?;
+    std::fs::copy(database, inside.join(name))?;
+    let tree = GuestRoot::open(root.path())?;
+    let packages = describe::packages(&tree)?;
+    let mut lines: Vec<String> = packages
+        .iter()
+        .map(|package| {
+            let epoch = match package.version.contains(':') {
+                true => package.epoch().to_string(),
+                false => "(none)".to_owned(),
+            };
+            format!(
+                "{} {epoch} {} {} {}",
+                package.name,
+                package.upstream_version(),
+                package.release(),
+                package.architecture
+            )
+        })
+        .collect();
+    lines.sort();
+    Ok(lines)
+}
+
+#[test]
+fn rpm_databases_of_every_form() -> Result<()> {
+    for database in [
+        "cbl-mariner-2.0/rpmdb.sqlite",
+        "libuuid-bdb/Packages",
+        "sle15-bci/Packages.db",
+    ] {
+        let database = corpus()?.join("rpmdb").join(database);
+        let expected = database.with_file_name("expected.txt");
+        let expected = std::fs::read_to_string(expected)?;
+        let found = rpm_packages(&database)?;
+        let expected: Vec<&str> = expected.lines().collect();
+        ensure!(!expected.is_empty(), "nothing is expected");
+        ensure!(found == expected, "{}: {found:#?}", database.display());
+    }
     Ok(())
 }

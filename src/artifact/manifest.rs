@@ -167,6 +167,7 @@ mod tests {
             name: name.into(),
             architecture: "amd64".into(),
             version: version.into(),
+            ..Package::default()
         };
         let before = [package("a", "1"), package("b", "1"), package("c", "1")];
         let after = [package("b", "2"), package("c", "1"), package("d", "1")];

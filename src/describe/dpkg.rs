@@ -4,9 +4,15 @@
 //!
 //! Facts: deb-control(5); dpkg(1), "INFORMATION ABOUT PACKAGES".
 
-use super::Package;
+use super::package::{Manager, Package, PackageDetails};
+use super::tree::FileTree;
+use crate::error::Result;
 
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
+/// One file a package: images made without dpkg.
+const STATUS_D: &str = "/var/lib/dpkg/status.d";
+const INFO: &str = "/var/lib/dpkg/info";
+const MAX_STANZA: u64 = 1 << 20;
 
 /// What dpkg knows of one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +45,45 @@ impl Entry {
     }
 }
 
+/// The packages whose files are in place, by the database and, in images
+/// without dpkg, by the stanzas of single packages.
+pub(super) fn packages(tree: &dyn FileTree) -> Result<Vec<Package>> {
+    let mut packages = match tree.read(STATUS)? {
+        Some(status) => parse_status(&status),
+        None => Vec::new(),
+    };
+    for name in tree.names(STATUS_D)? {
+        if name.ends_with(".md5sums") {
+            continue;
+        }
+        let path = format!("{STATUS_D}/{name}");
+        let stanza = tree.read_head(path, MAX_STANZA)?.unwrap_or_default();
+        // They have no Status field.
+        let text = String::from_utf8_lossy(&stanza);
+        packages.extend(parse_package(&text));
+    }
+    Ok(packages)
+}
+
 /// The packages whose files are in place.
 pub(super) fn parse_status(status: &[u8]) -> Vec<Package> {
     let all = parse_all(status).into_iter().filter(Entry::is_there);
     all.map(|entry| entry.package).collect()
+}
+
+/// Calls `visit` with every file of every package.
+pub(super) fn files(
+    tree: &dyn FileTree,
+    visit: &mut dyn FnMut(&str),
+) -> Result<()> {
+    for name in tree.names(INFO)? {
+        if !name.ends_with(".list") {
+            continue;
+        }
+        let list = tree.read(format!("{INFO}/{name}"))?.unwrap_or_default();
+        String::from_utf8_lossy(&list).lines().for_each(&mut *visit);
+    }
+    Ok(())
 }
 
 /// Everything dpkg knows of.
@@ -55,30 +96,67 @@ pub(super) fn parse_all(status: &[u8]) -> Vec<Entry> {
 }
 
 fn parse_stanza(stanza: &str) -> Option<Entry> {
-    let field = |name: &str| {
-        stanza.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    };
     // "want flag status".
-    let mut words = field("Status")?.split_whitespace().map(str::to_owned);
+    let status = field(stanza, "Status")?;
+    let mut words = status.split_whitespace().map(str::to_owned);
     let (want, flag, state) = (words.next()?, words.next()?, words.next()?);
-    let provides = field("Provides").unwrap_or_default().split(',');
+    let provides = field(stanza, "Provides").unwrap_or_default();
+    let mut package = parse_package(stanza)?;
+    if state != "installed" {
+        package.details.state = Some(state.clone());
+    }
     Some(Entry {
-        package: Package {
-            name: field("Package")?.to_owned(),
-            architecture: field("Architecture")?.to_owned(),
-            version: field("Version")?.to_owned(),
-        },
+        package,
         want,
         flag,
         state,
         // Each with a version in parentheses, perhaps.
         provides: provides
+            .split(',')
             .filter_map(|one| one.split_whitespace().next())
             .map(str::to_owned)
             .collect(),
+    })
+}
+
+fn parse_package(stanza: &str) -> Option<Package> {
+    let text = |name| {
+        let value = field(stanza, name).filter(|value| !value.is_empty());
+        value.map(str::to_owned)
+    };
+    let (name, version) = (text("Package")?, text("Version")?);
+    // "NAME" or "NAME (VERSION)"; without it, as the package.
+    let source = text("Source").unwrap_or_else(|| name.clone());
+    let (source_name, source_version) = match source.split_once(" (") {
+        Some((name, rest)) => {
+            (name.to_owned(), rest.trim_end_matches(')').to_owned())
+        }
+        None => (source, version.clone()),
+    };
+    // In KiB.
+    let size = field(stanza, "Installed-Size");
+    let size = size.and_then(|size| size.parse::<u64>().ok());
+    Some(Package {
+        name,
+        architecture: text("Architecture")?,
+        version,
+        details: PackageDetails {
+            manager: Manager::Dpkg,
+            source_name: Some(source_name),
+            source_version: Some(source_version),
+            maintainer: text("Maintainer"),
+            supplier: text("Origin"),
+            installed_size: size.map(|size| size.saturating_mul(1024)),
+            ..PackageDetails::default()
+        },
+    })
+}
+
+/// The first line of a field.
+fn field<'a>(stanza: &'a str, name: &str) -> Option<&'a str> {
+    stanza.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
     })
 }
 

@@ -8,6 +8,7 @@ mod attach;
 mod boot;
 mod compact;
 mod concurrent;
+mod container_images;
 mod customize;
 mod failures;
 mod hostile;
