@@ -40,6 +40,7 @@ pub(super) fn read(disk: &dyn ReadAt, boot: &Record) -> Result<PartitionTable> {
         partitions,
         warnings,
         stored: Stored {
+            extended: Vec::new(),
             boot: *boot,
             gpt: Some(found),
         },

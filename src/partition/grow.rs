@@ -98,15 +98,31 @@ impl GrowPlan {
     /// # Errors
     /// `NotFound` when there is no such partition; `InvalidArgument` when it
     /// is not physically the last one, or the disk would become smaller;
-    /// `Unsupported` for a logical partition; `Corrupt` when the table is
+    /// `Unsupported` for a logical partition that shares its record with
+    /// others; `Corrupt` when the table is
     /// damaged and needs [`repair`](Self::repair) first.
     pub fn new(
         table: &PartitionTable,
         disk_len: u64,
         number: u32,
     ) -> Result<Self> {
+        refuse_damage(table).map_err(|e| {
+            e.during(format!("planning to grow partition {number}"))
+        })?;
+        Self::repairing(table, disk_len, number)
+    }
+
+    /// As [`new`](Self::new), but a table of which one copy is damaged is
+    /// taken: both are written anew from the valid one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), but for the damage.
+    pub fn repairing(
+        table: &PartitionTable,
+        disk_len: u64,
+        number: u32,
+    ) -> Result<Self> {
         let plan = || {
-            refuse_damage(table)?;
             let partition = table.partition(number)?;
             check_growable(table, partition)?;
             Self::plan(table, disk_len, Some(partition))
@@ -196,7 +212,9 @@ impl GrowPlan {
             let copy = |stored: &Stored| {
                 stored.gpt.as_ref().map(|found| found.copy.clone())
             };
-            now.boot == before.boot && copy(now) == copy(before)
+            now.boot == before.boot
+                && copy(now) == copy(before)
+                && now.extended == before.extended
         };
         if now.is_none_or(|now| !same(&now)) {
             return Err(Error::invalid(
@@ -218,19 +236,14 @@ fn refuse_damage(table: &PartitionTable) -> Result<()> {
         return Ok(());
     };
     Err(Error::corrupt(damage.to_string()).hint(
-        "repair the partition table first (`sgdisk` or `gdisk` do it as well)",
+        "have it written anew from its valid copy with --repair-table, or \
+         repair it with `gdisk`",
     ))
 }
 
 fn check_growable(table: &PartitionTable, partition: &Partition) -> Result<()> {
     if partition.kind == PartitionKind::Extended {
         return Err(Error::invalid("it is an extended partition"));
-    }
-    if table.kind == TableKind::Mbr && partition.number >= mbr::FIRST_LOGICAL {
-        return Err(Error::unsupported(
-            "growing a logical partition is not implemented",
-        )
-        .hint("grow it beforehand with `sfdisk`"));
     }
     let behind = table.partitions.iter().find(|p| p.start > partition.start);
     match behind {
@@ -329,7 +342,63 @@ fn plan_mbr(
     let sectors = u32::try_from(growth.new_len / sector)
         .map_err(|_| Error::internal("a length beyond the MBR's limit"))?;
     let mut boot = table.stored.boot;
+    if growth.number >= mbr::FIRST_LOGICAL {
+        let writes = plan_logical(table, &growth, sectors, &mut boot)?;
+        return Ok((Some(growth), writes));
+    }
     mbr::set_sectors(&mut boot, growth.number, sectors);
     let write = Write::new("the MBR", 0, boot.to_vec());
     Ok((Some(growth), vec![write]))
+}
+
+/// The container grows first, then the link to the partition's record, then
+/// the partition: at every moment the inner one lies in the outer one.
+fn plan_logical(
+    table: &PartitionTable,
+    growth: &PartitionGrowth,
+    sectors: u32,
+    boot: &mut mbr::Record,
+) -> Result<Vec<Write>> {
+    let end = growth.start.saturating_add(growth.new_len);
+    let up_to_end = |start: u64| {
+        let sector = u64::from(table.sector_size);
+        u32::try_from(end.saturating_sub(start) / sector)
+            .map_err(|_| Error::internal("a length beyond the MBR's limit"))
+    };
+    let container = table.partitions.iter().find(|p| {
+        p.kind == PartitionKind::Extended
+            && (p.start..p.end()).contains(&growth.start)
+    });
+    let container = container.ok_or_else(|| {
+        Error::internal("a logical partition without a container")
+    })?;
+    let records = &table.stored.extended;
+    let own = records.iter().position(|r| r.number == growth.number);
+    let Some((own, record)) = own.and_then(|i| Some((i, records.get(i)?)))
+    else {
+        return Err(Error::unsupported(
+            "the logical partition shares its boot record with another",
+        )
+        .hint("grow it beforehand with `sfdisk`"));
+    };
+    mbr::set_sectors(boot, container.number, up_to_end(container.start)?);
+    let mut writes = vec![Write::new("the MBR", 0, boot.to_vec())];
+    let before = own.checked_sub(1).and_then(|i| records.get(i));
+    // The first record of a container is not linked to.
+    if let Some(before) = before
+        && record.offset != container.start
+    {
+        let mut before = before.clone();
+        before.set_next_sectors(up_to_end(record.offset)?);
+        writes.push(of_record(&before));
+    }
+    let mut record = record.clone();
+    record.set_sectors(sectors);
+    writes.push(of_record(&record));
+    Ok(writes)
+}
+
+fn of_record(record: &mbr::ExtendedRecord) -> Write {
+    let bytes = record.record.to_vec();
+    Write::new("an extended boot record", record.offset, bytes)
 }

@@ -12,6 +12,7 @@ use crate::block::ReadAt;
 use crate::error::Result;
 use crate::partition::field::{u8_at, u32_le};
 
+pub(super) use chain::ExtendedRecord;
 pub(super) use entry::Entry;
 
 /// What an MBR counts in unless somebody knows better.
@@ -96,12 +97,14 @@ pub(super) fn read(
     }
     check::disjoint(partitions.iter().map(Range::from).collect())?;
     let mut logical: Vec<Partition> = Vec::new();
+    let mut extended = Vec::new();
     for container in &partitions {
         if container.kind == PartitionKind::Extended {
             let first = logical.last().map_or(FIRST_LOGICAL, |p| p.number + 1);
-            let found =
+            let (found, records) =
                 chain::read(disk, container, first, signature, sector_size)?;
             logical.extend(found);
+            extended.extend(records);
         }
     }
     partitions.extend(logical);
@@ -115,6 +118,7 @@ pub(super) fn read(
         stored: Stored {
             boot: *record,
             gpt: None,
+            extended,
         },
     })
 }

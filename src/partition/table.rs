@@ -170,6 +170,8 @@ pub(super) struct Stored {
     /// The first 512 bytes: the MBR, or the protective one.
     pub(super) boot: mbr::Record,
     pub(super) gpt: Option<gpt::Found>,
+    /// In the order of their chain.
+    pub(super) extended: Vec<mbr::ExtendedRecord>,
 }
 
 impl PartitionTable {

@@ -12,16 +12,48 @@ use crate::partition::kind::is_extended;
 /// Records followed; the kernel has minor numbers for 255 partitions.
 const MAX_RECORDS: u32 = 255;
 
-/// The logical partitions of a container, numbered from `first`.
+/// An extended boot record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::partition) struct ExtendedRecord {
+    /// Where it is, in bytes.
+    pub(in crate::partition) offset: u64,
+    pub(in crate::partition) record: Record,
+    /// The partition it describes, or would.
+    pub(in crate::partition) number: u32,
+}
+
+impl ExtendedRecord {
+    /// Changes the length of its partition.
+    pub(in crate::partition) fn set_sectors(&mut self, sectors: u32) {
+        self.set(|e| !is_extended(e.kind), sectors);
+    }
+
+    /// Changes the length of what the next record describes, itself included.
+    pub(in crate::partition) fn set_next_sectors(&mut self, sectors: u32) {
+        self.set(|e| is_extended(e.kind), sectors);
+    }
+
+    fn set(&mut self, which: impl Fn(&Entry) -> bool, sectors: u32) {
+        let entries = entry::all(&self.record);
+        let found = entries.iter().position(|e| e.is_used() && which(e));
+        if let Some(index) = found {
+            entry::set_sectors(&mut self.record, index, sectors);
+        }
+    }
+}
+
+/// The logical partitions of a container, numbered from `first`, and the
+/// records that describe them.
 pub(super) fn read(
     disk: &dyn ReadAt,
     container: &Partition,
     first: u32,
     signature: u32,
     sector_size: u32,
-) -> Result<Vec<Partition>> {
+) -> Result<(Vec<Partition>, Vec<ExtendedRecord>)> {
     let mut partitions: Vec<Partition> = Vec::new();
     let mut records = Vec::new();
+    let mut extended = Vec::new();
     let mut next = Some(container.start);
     let mut number = first;
     while let Some(at) = next {
@@ -40,6 +72,11 @@ pub(super) fn read(
             .offset(at));
         };
         records.push(at);
+        extended.push(ExtendedRecord {
+            offset: at,
+            record,
+            number,
+        });
         for entry in data_entries(&record) {
             let found = entry.partition(at, number, signature, sector_size);
             let of = format!("its extended partition {}", container.number);
@@ -59,7 +96,7 @@ pub(super) fn read(
         end: at.saturating_add(512),
     }));
     check::disjoint(ranges)?;
-    Ok(partitions)
+    Ok((partitions, extended))
 }
 
 fn data_entries(record: &Record) -> impl Iterator<Item = Entry> {

@@ -134,6 +134,34 @@ fn mbr() {
     assert_eq!(table(&disk).partition(2).unwrap().end(), 100 * MIB);
 }
 
+/// The container grows with its last partition.
+#[test]
+fn logical_partitions() {
+    for (script, number) in [
+        ("label: dos\n1: size=10MiB\n2: type=5\n5: size=10MiB\n", 5),
+        (
+            "label: dos\n1: size=10MiB\n2: type=f\n5: size=9MiB\n\
+             6: size=8MiB\n7: size=7MiB\n",
+            7,
+        ),
+    ] {
+        let disk = Disk::partitioned(64 * MIB, script);
+        let without_container = |disk: &Disk| {
+            let mut table = kept(disk, number);
+            table["partitions"][1]["size"] = json!(0);
+            table
+        };
+        let before = without_container(&disk);
+        grow(&disk, 100 * MIB, number);
+        run("sfdisk", &["--verify", disk.path().to_str().unwrap()]);
+        assert_eq!(without_container(&disk), before);
+        for grown in [2, number] {
+            let end = table(&disk).partition(grown).unwrap().end();
+            assert_eq!(end, 100 * MIB, "{grown}");
+        }
+    }
+}
+
 #[test]
 fn mbr_beyond_2_tib_stops_at_its_limit() {
     let disk = Disk::partitioned(64 * MIB, "label: dos\n1: type=83\n");
@@ -159,7 +187,6 @@ fn refused() {
     let disk = Disk::partitioned(64 * MIB, script);
     let mbr = table(&disk);
     let kind = |n| GrowPlan::new(&mbr, 99 * MIB, n).unwrap_err().kind();
-    assert_eq!(kind(5), ErrorKind::Unsupported);
     assert_eq!(kind(2), ErrorKind::InvalidArgument);
     assert_eq!(kind(1), ErrorKind::InvalidArgument);
 }
