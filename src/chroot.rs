@@ -10,6 +10,7 @@
 
 mod command;
 mod devices;
+mod emulator;
 mod lines;
 mod machine_id;
 mod policy;
@@ -26,6 +27,8 @@ use nix::mount::MsFlags;
 use crate::attach::BlockNode;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::mount::{FileOwner, GuestRoot, MountCall, MountStack};
+use crate::partition::Architecture;
+use crate::sys::binfmt::BinfmtInstance;
 use crate::sys::namespace::PrivateMounts;
 
 pub use command::{GuestCommand, Output};
@@ -62,6 +65,8 @@ pub struct EnvironmentOptions {
     pub links: Vec<DeviceLink>,
     /// Variables every command gets besides the fixed ones.
     pub variables: Vec<(String, String)>,
+    /// What the image's programs are for; the host's own when not said.
+    pub architecture: Option<Architecture>,
 }
 
 /// A dressed root in which commands can run.
@@ -71,6 +76,8 @@ pub struct GuestEnvironment {
     directory: CString,
     network: Network,
     variables: Vec<(String, String)>,
+    /// Runs programs of another architecture.
+    emulator: Option<BinfmtInstance>,
     // Undone in this order.
     policy: Option<policy::NoServices>,
     machine_id: Option<machine_id::TemporaryId>,
@@ -82,7 +89,9 @@ impl GuestEnvironment {
     /// Dresses the root mounted at `directory`, a path of the host.
     ///
     /// # Errors
-    /// `NotFound` when the image lacks `/dev`, `/sys` or `/run`.
+    /// `NotFound` when the image lacks `/dev`, `/sys` or `/run`;
+    /// `Unsupported` when its programs are for another architecture and no
+    /// emulator is installed.
     ///
     /// # Privileges
     /// CAP_SYS_ADMIN and CAP_MKNOD.
@@ -99,6 +108,7 @@ impl GuestEnvironment {
             directory,
             network: options.network,
             variables: options.variables.clone(),
+            emulator: emulator::provide(options.architecture)?,
             policy: None,
             machine_id: None,
             resolv_conf: None,

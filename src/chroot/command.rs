@@ -20,6 +20,7 @@ use super::relay::{Relay, pump};
 use super::{CMDLINE, GuestEnvironment, Network, find_program, terminal};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Monitor;
+use crate::sys::binfmt::BinfmtInstance;
 use crate::sys::guest::{Guest, GuestSpec, c_string, spawn};
 
 /// Where programs are looked for in the image.
@@ -256,6 +257,10 @@ impl<'e> GuestCommand<'e> {
             terminal,
             no_network: environment.network == Network::None,
             cmdline: c_string(CMDLINE)?,
+            user_namespace: environment
+                .emulator
+                .as_ref()
+                .map(BinfmtInstance::namespace),
         })
         .during(format!("running `{self}`"))
     }

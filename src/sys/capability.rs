@@ -43,12 +43,17 @@ pub(crate) fn has(capability: Capability) -> bool {
     caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false)
 }
 
+/// Whether this process may mount and attach.
+pub(crate) fn can_mount() -> bool {
+    has(Capability::CAP_SYS_ADMIN)
+}
+
 /// Fails unless this process may mount and attach.
 ///
 /// # Errors
 /// `Privilege`, with what to do.
 pub(crate) fn require_admin(purpose: &str) -> Result<()> {
-    if has(Capability::CAP_SYS_ADMIN) {
+    if can_mount() {
         return Ok(());
     }
     Err(Error::new(

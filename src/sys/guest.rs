@@ -47,6 +47,8 @@ pub(crate) struct GuestSpec<'a> {
     pub(crate) no_network: bool,
     /// A file in the root that stands in for `/proc/cmdline`.
     pub(crate) cmdline: CString,
+    /// Entered by init, for the table of binfmt_misc that comes with it.
+    pub(crate) user_namespace: Option<BorrowedFd<'a>>,
 }
 
 /// A running guest; killed when dropped.

@@ -22,6 +22,7 @@ enum Stage {
     Protect,
     HostName,
     Loopback,
+    Emulator,
     Filter,
     Capabilities,
     Fork,
@@ -30,7 +31,7 @@ enum Stage {
     Exec,
 }
 
-const STAGES: [(Stage, &str); 14] = [
+const STAGES: [(Stage, &str); 15] = [
     (Stage::Orphaned, "watching the parent process"),
     (Stage::Propagation, "making the guest's mounts private"),
     (Stage::EnterRoot, "entering the root directory"),
@@ -39,6 +40,7 @@ const STAGES: [(Stage, &str); 14] = [
     (Stage::Protect, "protecting /proc"),
     (Stage::HostName, "setting the guest's host name"),
     (Stage::Loopback, "bringing up the loopback interface"),
+    (Stage::Emulator, "entering the emulator's user namespace"),
     (Stage::Filter, "installing the system call filter"),
     (Stage::Capabilities, "dropping capabilities"),
     (Stage::Fork, "starting a process in the image"),
@@ -250,6 +252,7 @@ unsafe fn restrict(prepared: &Prepared<'_>) {
         if prepared.spec.no_network {
             loopback_up(prepared);
         }
+        enter_user_namespace(prepared);
         scope_sockets();
         filter_calls(prepared);
         drop_capabilities(prepared);
@@ -272,6 +275,21 @@ unsafe fn loopback_up(prepared: &Prepared<'_>) {
             fail(prepared, Stage::Loopback);
         }
         libc::close(socket);
+    }
+}
+
+/// The other namespaces stay those of the host's user namespace: here, the
+/// guest's capabilities reach files alone.
+unsafe fn enter_user_namespace(prepared: &Prepared<'_>) {
+    let Some(namespace) = prepared.spec.user_namespace else {
+        return;
+    };
+    let namespace = namespace.as_raw_fd();
+    // SAFETY: see `run`.
+    unsafe {
+        if libc::setns(namespace, libc::CLONE_NEWUSER) < 0 {
+            fail(prepared, Stage::Emulator);
+        }
     }
 }
 
