@@ -25,6 +25,10 @@ test-slow: root setup fixtures nextest
 	for round in 1 2 3 4 5; do \
 	    cargo nextest run --features _privileged -E 'test(kill::)' || exit 1; \
 	done
+	$(FIXTURES)/setup.sh arm64
+	$(FIXTURES)/arm64-image.sh --bootable
+	cargo nextest run --features _privileged --run-ignored only \
+	    -E 'test(privileged_foreign_boot)'
 	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
 	    -E 'test(hostile) | test(mutation)'
 
@@ -58,6 +62,9 @@ setup-build:
 
 fixtures:
 	$(FIXTURES)/base-image.sh
+	$(FIXTURES)/base-image.sh --root-fs xfs --boot-fs xfs
+	$(FIXTURES)/base-image.sh --root-fs btrfs
+	$(FIXTURES)/arm64-image.sh
 	$(FIXTURES)/tiny-root.sh
 
 root:
