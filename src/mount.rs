@@ -6,6 +6,7 @@ mod devices;
 mod esp;
 mod guest_root;
 mod pattern;
+mod refusal;
 mod stack;
 mod tree;
 

@@ -5,6 +5,7 @@
 //! error. What `nix` offers as a safe function is called where it is used.
 
 pub(crate) mod attributes;
+pub(crate) mod binfmt;
 pub(crate) mod block_device;
 pub(crate) mod capability;
 pub(crate) mod file;

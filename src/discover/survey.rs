@@ -46,7 +46,7 @@ impl Candidate {
     }
 
     /// `partition 1`, or `the disk`.
-    pub(super) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         place(&self.partition)
     }
 }

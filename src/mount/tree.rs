@@ -10,6 +10,7 @@ use nix::unistd::syncfs;
 use serde::Serialize;
 
 use super::esp::EspCopy;
+use super::refusal;
 use crate::attach::AttachedDisk;
 use crate::error::{Context, Error, ErrorKind, Result, after};
 use crate::mount::{FileOwner, GuestRoot, MountCall, MountStack};
@@ -33,8 +34,11 @@ pub struct MountEntry {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct MountOptions {
-    /// Nothing is written, journals are not replayed.
+    /// Nothing is written, journals are not replayed unless `replay` says so.
     pub read_only: bool,
+    /// A journal that waits for its replay is replayed also when read-only;
+    /// on a read-only disk the mount then fails.
+    pub replay: bool,
     /// Serve FAT filesystems by our own code even where the kernel could.
     pub own_fat: bool,
 }
@@ -83,7 +87,7 @@ impl MountTree {
         let call = device_call(first, &node.path, &data, options);
         stack
             .mount_host(session, &call, directory)
-            .map_err(|error| explain(error, first))?;
+            .map_err(|error| refusal::explain(error, first, &node.path))?;
         let mut tree = Self {
             directory: directory.to_owned(),
             root: GuestRoot::open(directory)?,
@@ -121,7 +125,9 @@ impl MountTree {
                 Ok(()) => return self.remember(entry, options),
                 Err(error) if fat && error.kind() == ErrorKind::Unsupported => {
                 }
-                Err(error) => return Err(explain(error, entry)),
+                Err(error) => {
+                    return Err(refusal::explain(error, entry, &node.path));
+                }
             }
         }
         self.esp = Some(EspCopy::check_out(
@@ -248,7 +254,8 @@ fn device_call<'a>(
 /// Nothing on a working disk has to survive a crash before the end, so
 /// barriers are off. Read-only means that not even a journal is replayed.
 fn mount_data(entry: &MountEntry, options: &MountOptions) -> String {
-    let usual: &[&str] = match (entry.kind.as_str(), options.read_only) {
+    let as_it_is = options.read_only && !options.replay;
+    let usual: &[&str] = match (entry.kind.as_str(), as_it_is) {
         ("ext4" | "ext3", false) => &["nobarrier", "noauto_da_alloc"],
         ("ext4" | "ext3", true) => &["noload"],
         // Two sessions may have filesystems of one base, with one UUID.
@@ -268,11 +275,6 @@ fn mount_data(entry: &MountEntry, options: &MountOptions) -> String {
         .join(",")
 }
 
-fn explain(error: Error, entry: &MountEntry) -> Error {
-    let number = entry.partition;
-    error.during(format!("mounting partition {number} of the image"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,7 +283,7 @@ mod tests {
     fn read_only_never_replays_a_journal() {
         let options = MountOptions {
             read_only: true,
-            own_fat: false,
+            ..MountOptions::default()
         };
         for (kind, expected) in [
             ("ext4", "noload"),

@@ -90,7 +90,8 @@ pub fn build_stages(
     capability::require_admin("building an image")?;
     let mut watch = Stopwatch::new(monitor, FIXED_PHASES);
     watch.begin("fetch and verify the image");
-    let input = Input::fetch(&options.input, monitor)?;
+    let scratch = options.work_base();
+    let input = Input::fetch(&options.input, &scratch, monitor)?;
     let plan = BuildPlan::new(options, &input)?;
     watch.expect(FIXED_PHASES + plan.provision.tasks.len());
     fs::create_dir_all(&options.output)

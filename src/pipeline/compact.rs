@@ -4,13 +4,12 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::LocalOptions;
+use super::discovery::discover_disk;
 use super::mounted::{LeftDisk, MountedOptions};
 use super::work_dir::WorkDir;
-use crate::block::{FileDisk, ReadAt};
-use crate::discover::{DiscoverOptions, discover};
+use crate::discover::DiscoverOptions;
 use crate::error::{Result, after};
 use crate::image::{self, Compacted, Gate, OpenOptions, WriteOptions};
 use crate::progress::Monitor;
@@ -46,9 +45,8 @@ pub fn compact(
 }
 
 fn trim(file: &File, options: &LocalOptions, work: &WorkDir) -> Result<()> {
-    let disk: Arc<dyn ReadAt> = Arc::new(FileDisk::new(file.try_clone()?)?);
     let wanted = DiscoverOptions::default().root(options.root);
-    let layout = discover(&disk, &wanted)?;
+    let layout = discover_disk(file, &wanted)?;
     in_private_mounts(|session| {
         let how = MountedOptions::default();
         let left = LeftDisk::open(session, file, &layout, work, &how)?;

@@ -78,7 +78,7 @@ pub fn plan_customize(
     options: &CustomizeOptions,
     monitor: &Monitor,
 ) -> Result<CustomizePlan> {
-    let input = Input::fetch(&options.input, monitor)?;
+    let input = Input::fetch(&options.input, &options.scratch(), monitor)?;
     Ok(plan(options, &input)?.0)
 }
 
@@ -100,7 +100,7 @@ pub fn customize(
     capability::require_admin("changing an image")?;
     let mut watch = Stopwatch::new(monitor, FIXED_PHASES);
     watch.begin("fetch and verify the image");
-    let input = Input::fetch(&options.input, monitor)?;
+    let input = Input::fetch(&options.input, &options.scratch(), monitor)?;
     let (plan, output) = plan(options, &input)?;
     let _held = match &output.replaces {
         Some(_) => Some(hold(&output.path)?),

@@ -12,7 +12,7 @@ use crate::discover::SystemLayout;
 use crate::error::{Context, Error, Result};
 use crate::filesystem::FilesystemKind;
 use crate::mount::MountTree;
-use crate::partition::{GrowPlan, PartitionTable};
+use crate::partition::{GrowPlan, PartitionTable, TableKind};
 use crate::sys::{capability, filesystem, host_command};
 
 /// How a root filesystem is enlarged over its partition.
@@ -51,18 +51,22 @@ impl fmt::Display for FilesystemGrowth {
     }
 }
 
-/// How the disk is fitted to `disk_size` bytes.
+/// How the disk is fitted to `disk_size` bytes; a damaged table is written
+/// anew if `repair` says so, and refused otherwise.
 pub(super) fn plan(
     disk: &dyn ReadAt,
     layout: &SystemLayout,
     disk_size: u64,
+    repair: bool,
 ) -> Result<(Option<GrowPlan>, Option<FilesystemGrowth>)> {
-    let table = PartitionTable::read(disk)?;
-    let (grow, room) = match &table {
+    let (grow, room) = match table(disk, layout)? {
         // A bare filesystem has the whole disk.
         None => (None, disk_size),
         Some(table) => {
-            let grow = GrowPlan::new(table, disk_size, layout.root)?;
+            let grow = match repair {
+                true => GrowPlan::repairing(&table, disk_size, layout.root)?,
+                false => GrowPlan::new(&table, disk_size, layout.root)?,
+            };
             let growth = grow.partition.as_ref();
             let Some(room) = growth.map(|growth| growth.new_len) else {
                 return Ok((Some(grow), None));
@@ -72,6 +76,29 @@ pub(super) fn plan(
     };
     let online = capability::has(Capability::CAP_SYS_RESOURCE);
     Ok((grow, Some(method(layout, room, online)?)))
+}
+
+/// How a damaged table is written anew on a disk that keeps its size.
+pub(super) fn plan_repair(
+    disk: &dyn ReadAt,
+    layout: &SystemLayout,
+) -> Result<Option<GrowPlan>> {
+    table(disk, layout)?
+        .map(|table| GrowPlan::repair(&table, disk.size()))
+        .transpose()
+}
+
+fn table(
+    disk: &dyn ReadAt,
+    layout: &SystemLayout,
+) -> Result<Option<PartitionTable>> {
+    match layout.table {
+        // It does not tell the size of its sectors; discovery found out.
+        Some(TableKind::Mbr) => {
+            PartitionTable::read_mbr(disk, layout.sector_size)
+        }
+        _ => PartitionTable::read(disk),
+    }
 }
 
 /// Chosen by the capability, not by trying.
@@ -121,15 +148,11 @@ impl FilesystemGrowth {
 
     /// What is to be done once it is mounted.
     pub(super) fn after_mount(self, tree: &MountTree) -> Result<()> {
-        /// `mkfs.xfs`'s own default for filesystems below 1 TiB.
-        const XFS_MAX_INODE_PERCENT: u32 = 25;
         let root = tree.root_mount()?;
         match self {
             Self::Resize2fs => Ok(()),
             Self::ExtMounted { blocks } => filesystem::grow_ext4(root, blocks),
-            Self::XfsMounted { blocks } => {
-                filesystem::grow_xfs(root, blocks, XFS_MAX_INODE_PERCENT)
-            }
+            Self::XfsMounted { blocks } => filesystem::grow_xfs(root, blocks),
             Self::BtrfsMounted => filesystem::grow_btrfs(root),
         }
         .during("growing the root filesystem")

@@ -2,12 +2,14 @@
 //! The image a session begins with.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use super::discovery::{Discovered, discover};
+use super::work_dir::WorkDir;
 use crate::artifact::InputRecord;
-use crate::block::{CopyOptions, ReadAt, copy_to_raw};
-use crate::discover::{DiscoverOptions, SystemLayout, discover};
+use crate::block::{CopyOptions, copy_to_raw};
+use crate::discover::{DiscoverOptions, SystemLayout};
 use crate::error::{Context, Result};
 use crate::image::{self, Format, Gate, Image, OpenOptions};
 use crate::progress::Monitor;
@@ -27,6 +29,9 @@ pub struct InputOptions {
     pub format: Option<Format>,
     /// The root's partition, where there are several.
     pub root: Option<u32>,
+    /// Whether a damaged GPT is written anew from its valid copy, on the
+    /// working disk; without, only what needs no guess is changed.
+    pub repair_table: bool,
 }
 
 impl InputOptions {
@@ -37,6 +42,7 @@ impl InputOptions {
             fetch: FetchOptions::new(),
             format: None,
             root: None,
+            repair_table: false,
         }
     }
 }
@@ -52,12 +58,18 @@ pub(super) struct Input {
     pub(super) image: Image,
     /// The system on it.
     pub(super) layout: SystemLayout,
+    /// Whether a damaged partition table is written anew.
+    pub(super) repair_table: bool,
+    /// The decoded image, where discovery had to make it.
+    decoded: Mutex<Option<File>>,
 }
 
 impl Input {
-    /// Fetches and verifies the image, opens it and discovers its system.
+    /// Fetches and verifies the image, opens it and discovers its system; if
+    /// it has to be decoded for that, then near `scratch`.
     pub(super) fn fetch(
         options: &InputOptions,
+        scratch: &Path,
         monitor: &Monitor,
     ) -> Result<Self> {
         let fetched = fetch(&options.reference, &options.fetch, monitor)?;
@@ -68,9 +80,9 @@ impl Input {
         let image = image::open(&path, &open)
             .during("opening the image")
             .at(&path)?;
-        let disk: Arc<dyn ReadAt> = Arc::new(image.clone());
         let wanted = DiscoverOptions::default().root(options.root);
-        let layout = discover(&disk, &wanted).at(&path)?;
+        let Discovered { layout, decoded } =
+            discover(&image, &path, &wanted, scratch, monitor).at(&path)?;
         Ok(Self {
             path,
             record: InputRecord {
@@ -81,7 +93,24 @@ impl Input {
             },
             image,
             layout,
+            repair_table: options.repair_table,
+            decoded: Mutex::new(decoded),
         })
+    }
+
+    /// The decoded image in a sparse file without a name, to be changed.
+    pub(super) fn working_disk(
+        &self,
+        work: &WorkDir,
+        monitor: &Monitor,
+    ) -> Result<File> {
+        let decoded = self.decoded.lock().ok().and_then(|mut d| d.take());
+        if let Some(file) = decoded {
+            return Ok(file);
+        }
+        let file = work.unnamed_file()?;
+        self.decode(&file, monitor)?;
+        Ok(file)
     }
 
     /// Decodes the image into `file`.

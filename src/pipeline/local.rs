@@ -4,12 +4,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::Mutex;
 
-use super::single_output::SingleOutput;
+use super::discovery::{Discovered, discover};
+use super::single_output::{SingleOutput, directory_of};
 use super::work_dir::WorkDir;
-use crate::block::{CopyOptions, ReadAt, copy_to_raw};
-use crate::discover::{DiscoverOptions, SystemLayout, discover};
+use crate::block::{CopyOptions, copy_to_raw};
+use crate::discover::{DiscoverOptions, SystemLayout};
 use crate::error::{Context, Result};
 use crate::image::{self, Compression, Format, Gate, Image, OpenOptions};
 use crate::progress::Monitor;
@@ -46,20 +47,32 @@ pub(super) struct LocalImage {
     pub(super) path: PathBuf,
     pub(super) image: Image,
     pub(super) layout: SystemLayout,
+    /// The decoded image, where discovery had to make it.
+    decoded: Mutex<Option<File>>,
 }
 
 impl LocalImage {
     /// To be changed: every part of the system must be there.
-    pub(super) fn open(options: &LocalOptions) -> Result<Self> {
-        Self::discover(options, false)
+    pub(super) fn open(
+        options: &LocalOptions,
+        monitor: &Monitor,
+    ) -> Result<Self> {
+        Self::discover(options, false, monitor)
     }
 
     /// To be looked at, complete or not.
-    pub(super) fn open_to_look(options: &LocalOptions) -> Result<Self> {
-        Self::discover(options, true)
+    pub(super) fn open_to_look(
+        options: &LocalOptions,
+        monitor: &Monitor,
+    ) -> Result<Self> {
+        Self::discover(options, true, monitor)
     }
 
-    fn discover(options: &LocalOptions, incomplete: bool) -> Result<Self> {
+    fn discover(
+        options: &LocalOptions,
+        incomplete: bool,
+        monitor: &Monitor,
+    ) -> Result<Self> {
         // A symlink stays one when the image is replaced.
         let path = options.path.canonicalize().at(&options.path)?;
         let open = OpenOptions::new()
@@ -68,15 +81,20 @@ impl LocalImage {
         let image = image::open(&path, &open)
             .during("opening the image")
             .at(&path)?;
-        let disk: Arc<dyn ReadAt> = Arc::new(image.clone());
         let wanted = DiscoverOptions::default()
             .root(options.root)
             .incomplete(incomplete);
-        let layout = discover(&disk, &wanted).at(&path)?;
+        let scratch = match &options.work_dir {
+            Some(chosen) => chosen,
+            None => directory_of(&path),
+        };
+        let Discovered { layout, decoded } =
+            discover(&image, &path, &wanted, scratch, monitor).at(&path)?;
         Ok(Self {
             path,
             image,
             layout,
+            decoded: Mutex::new(decoded),
         })
     }
 
@@ -86,9 +104,10 @@ impl LocalImage {
         work: &WorkDir,
         monitor: &Monitor,
     ) -> Result<File> {
-        match self.image.format() {
-            Format::Raw => File::open(&self.path).at(&self.path),
-            _ => self.to_change(work, monitor),
+        match (self.image.format(), self.take_decoded()) {
+            (_, Some(decoded)) => Ok(decoded),
+            (Format::Raw, None) => File::open(&self.path).at(&self.path),
+            (_, None) => self.to_change(work, monitor),
         }
     }
 
@@ -98,11 +117,22 @@ impl LocalImage {
         work: &WorkDir,
         monitor: &Monitor,
     ) -> Result<File> {
+        if let Some(decoded) = self.take_decoded() {
+            return Ok(decoded);
+        }
         let file = work.unnamed_file()?;
         copy_to_raw(&self.image, &file, &CopyOptions::new(), monitor)
             .during("decoding the image")
             .at(&self.path)?;
         Ok(file)
+    }
+
+    /// What discovery decoded, once: it will be changed.
+    fn take_decoded(&self) -> Option<File> {
+        self.decoded
+            .lock()
+            .ok()
+            .and_then(|mut decoded| decoded.take())
     }
 
     /// Writes the changed disk to `output`, which appears when it is whole;

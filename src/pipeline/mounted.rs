@@ -7,7 +7,7 @@ use crate::attach::{AttachOptions, AttachedDisk, PartitionRange};
 use crate::chroot::{
     DeviceLink, EnvironmentOptions, GuestEnvironment, Network,
 };
-use crate::discover::{Role, SystemLayout};
+use crate::discover::{PartitionLayout, Role, SystemLayout};
 use crate::error::{Result, after};
 use crate::mount::{
     DeviceDirectory, GuestRoot, MountEntry, MountOptions, MountTree,
@@ -117,7 +117,7 @@ impl LeftDisk {
         let disk = AttachedDisk::attach(
             session,
             file,
-            &partition_ranges(layout),
+            &partition_ranges(&layout.partitions),
             DeviceDirectory::path(),
             &attach,
         )?;
@@ -126,6 +126,7 @@ impl LeftDisk {
         }
         let mount = MountOptions {
             read_only: options.read_only,
+            replay: false,
             own_fat: options.own_fat,
         };
         let entries: Vec<MountEntry> = mount_entries(layout);
@@ -176,6 +177,7 @@ fn enter(
         nodes: disk.nodes().to_vec(),
         links: device_links(layout, disk),
         variables: options.variables.clone(),
+        architecture: layout.architecture,
     };
     GuestEnvironment::enter(session, tree.directory(), &enter)
 }
@@ -200,9 +202,11 @@ fn kernel_command_line(
     })
 }
 
-fn partition_ranges(layout: &SystemLayout) -> Vec<PartitionRange> {
-    layout
-        .partitions
+/// Every partition that is not a container of others.
+pub(super) fn partition_ranges(
+    partitions: &[PartitionLayout],
+) -> Vec<PartitionRange> {
+    partitions
         .iter()
         .filter(|entry| {
             let container = entry.role == Some(Role::Extended)

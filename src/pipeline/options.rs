@@ -8,6 +8,7 @@ use super::single_output::directory_of;
 use crate::chroot::Network;
 use crate::image::{Compression, Format};
 use crate::recipe::Recipe;
+use crate::source::Reference;
 
 /// How an image is built.
 #[derive(Debug, Clone)]
@@ -140,6 +141,16 @@ impl CustomizeOptions {
             network: Network::Host,
             own_fat: false,
         }
+    }
+
+    /// Where the image is decoded before it is known where the result goes.
+    pub(super) fn scratch(&self) -> PathBuf {
+        let output = match (&self.output, &self.input.reference) {
+            (Some(output), _) => output,
+            (None, Reference::Path(path)) => path,
+            (None, _) => return PathBuf::from("/var/tmp"),
+        };
+        self.work_base(output)
     }
 
     /// Where the session works, when the result is `output`.

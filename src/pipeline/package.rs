@@ -127,7 +127,8 @@ pub fn plan_package(
     options: &PackageOptions,
     monitor: &Monitor,
 ) -> Result<PackagePlan> {
-    let input = Input::fetch(&options.input, monitor)?;
+    let scratch = work_base(options.work_dir.as_deref(), &options.output);
+    let input = Input::fetch(&options.input, &scratch, monitor)?;
     PackagePlan::new(options, &input)
 }
 
@@ -148,7 +149,8 @@ pub fn package(
     capability::require_admin("packaging an image")?;
     let mut watch = Stopwatch::new(monitor, PHASES);
     watch.begin("fetch and verify the image");
-    let input = Input::fetch(&options.input, monitor)?;
+    let scratch = work_base(options.work_dir.as_deref(), &options.output);
+    let input = Input::fetch(&options.input, &scratch, monitor)?;
     let plan = PackagePlan::new(options, &input)?;
     fs::create_dir_all(&options.output)
         .during("making the output directory")
@@ -184,8 +186,9 @@ impl Run<'_> {
         mut watch: Stopwatch<'_>,
     ) -> Result<BuildReport> {
         watch.begin("decode to the working disk");
-        let file = self.packaging.work.unnamed_file()?;
-        self.input.decode(&file, self.packaging.monitor)?;
+        let packaging = &self.packaging;
+        let file =
+            self.input.working_disk(packaging.work, packaging.monitor)?;
         watch.begin("attach and mount");
         let (packages, cleaned) = self.look(session, &file, &mut watch)?;
         let facts = DiskFacts {

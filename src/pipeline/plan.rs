@@ -68,7 +68,8 @@ fn as_text<T: fmt::Display, S: serde::Serializer>(
 /// # Errors
 /// As [`build`](super::build), as far as they can be known before.
 pub fn plan(options: &BuildOptions, monitor: &Monitor) -> Result<BuildPlan> {
-    let input = Input::fetch(&options.input, monitor)?;
+    let scratch = options.work_base();
+    let input = Input::fetch(&options.input, &scratch, monitor)?;
     BuildPlan::new(options, &input)
 }
 

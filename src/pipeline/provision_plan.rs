@@ -9,8 +9,9 @@ use super::grow::{self, FilesystemGrowth};
 use super::input::Input;
 use crate::artifact::InputRecord;
 use crate::block::ReadAt;
-use crate::discover::SystemLayout;
+use crate::discover::{Mount, SystemLayout};
 use crate::error::{Error, ErrorKind, Result};
+use crate::filesystem::FilesystemKind;
 use crate::image::Format;
 use crate::mount::MountEntry;
 use crate::partition::GrowPlan;
@@ -57,7 +58,13 @@ impl ProvisionPlan {
             ));
         }
         let (grow, grow_filesystem) = match disk_size > input_size {
-            true => grow::plan(&input.image, &layout, disk_size)?,
+            true => {
+                let repair = input.repair_table;
+                grow::plan(&input.image, &layout, disk_size, repair)?
+            }
+            false if input.repair_table => {
+                (grow::plan_repair(&input.image, &layout)?, None)
+            }
             false => (None, None),
         };
         Ok(Self {
@@ -82,13 +89,21 @@ pub(super) fn mount_entries(layout: &SystemLayout) -> Vec<MountEntry> {
             partition: mount.partition,
             target: mount.path.clone().into(),
             kind: mount.filesystem.to_string(),
-            options: mount
-                .subvolume
-                .iter()
-                .map(|name| format!("subvol={name}"))
-                .collect(),
+            options: mount_options(mount),
         })
         .collect()
+}
+
+/// The subvolume; and the compression of btrfs, so that what is written is as
+/// small as what was there.
+fn mount_options(mount: &Mount) -> Vec<String> {
+    let subvolume = mount.subvolume.iter();
+    let subvolume = subvolume.map(|name| format!("subvol={name}"));
+    let compression = mount.options.iter().filter(|option| {
+        mount.filesystem == FilesystemKind::Btrfs
+            && option.starts_with("compress")
+    });
+    subvolume.chain(compression.cloned()).collect()
 }
 
 impl fmt::Display for ProvisionPlan {

@@ -34,14 +34,19 @@ pub(super) struct Provisioning<'a> {
 impl Provisioning<'_> {
     /// The decoded image in a sparse file without a name, at its new size.
     pub(super) fn working_disk(&self) -> Result<File> {
-        let file = self.work.unnamed_file()?;
-        self.fill_disk(&file)?;
+        let file = self.input.working_disk(self.work, self.monitor)?;
+        self.fit_disk(&file)?;
         Ok(file)
     }
 
     /// Decodes the image into `file`, at its new size.
     pub(super) fn fill_disk(&self, file: &File) -> Result<()> {
         self.input.decode(file, self.monitor)?;
+        self.fit_disk(file)
+    }
+
+    /// Enlarges a decoded disk and its partition table.
+    fn fit_disk(&self, file: &File) -> Result<()> {
         if self.plan.disk_size > self.input.image.size() {
             file.set_len(self.plan.disk_size)
                 .during("enlarging the working disk")?;

@@ -40,7 +40,8 @@ pub struct Shell {
 /// Root: CAP_SYS_ADMIN and CAP_MKNOD.
 pub fn shell(options: &ShellOptions, monitor: &Monitor) -> Result<Shell> {
     capability::require_admin("entering an image")?;
-    let input = Input::fetch(&options.input, monitor)?;
+    let scratch = options.work_base();
+    let input = Input::fetch(&options.input, &scratch, monitor)?;
     let work = WorkDir::create(&options.work_base())?;
     let done = in_private_mounts(|session| {
         run(options, &input, &work, session, monitor)
@@ -98,9 +99,7 @@ fn disk_to_enter(
     if options.read_only && input.image.format() == Format::Raw {
         return File::open(&input.path).at(&input.path);
     }
-    let file = work.unnamed_file()?;
-    input.decode(&file, monitor)?;
-    Ok(file)
+    input.working_disk(work, monitor)
 }
 
 fn enter(

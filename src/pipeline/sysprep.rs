@@ -87,7 +87,7 @@ pub fn sysprep(
     monitor: &Monitor,
 ) -> Result<SysprepReport> {
     capability::require_admin("cleaning an image")?;
-    let local = LocalImage::open(&options.image)?;
+    let local = LocalImage::open(&options.image, monitor)?;
     let output = options.output.as_ref().unwrap_or(&local.path);
     let base = match (&options.image.work_dir, options.dry_run) {
         (Some(base), _) => base.clone(),

@@ -31,7 +31,7 @@ pub fn verify(
     monitor: &Monitor,
 ) -> Result<VerifyReport> {
     capability::require_admin("verifying an image")?;
-    let local = LocalImage::open_to_look(options)?;
+    let local = LocalImage::open_to_look(options, monitor)?;
     let base = options.work_dir.clone();
     let base = base.unwrap_or_else(|| PathBuf::from("/var/tmp/.imagewright"));
     let work = WorkDir::create(&base)?;

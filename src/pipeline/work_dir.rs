@@ -84,29 +84,7 @@ impl WorkDir {
 
     /// A new file without a name, for the working disk.
     pub(crate) fn unnamed_file(&self) -> Result<File> {
-        let unnamed = File::options()
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_TMPFILE)
-            .open(&self.path);
-        match unnamed {
-            Ok(file) => Ok(file),
-            // A filesystem without O_TMPFILE.
-            Err(_) => {
-                let path = self.path.join("disk");
-                let file = File::options()
-                    .read(true)
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .at(&path)
-                    .during("making the working disk")?;
-                fs::remove_file(&path).at(&path)?;
-                Ok(file)
-            }
-        }
+        unnamed_file(&self.path, "disk")
     }
 
     /// Removes the directory.
@@ -122,6 +100,36 @@ impl WorkDir {
             Ok(()) => Ok(()),
             Err(error) if not_ours(&error) => Ok(()),
             Err(error) => Err(Error::from(error).at(&self.base)),
+        }
+    }
+}
+
+/// A new file without a name on the filesystem that `directory` is on, or
+/// will be.
+pub(crate) fn unnamed_file_near(directory: &Path) -> Result<File> {
+    let absolute = std::path::absolute(directory).at(directory)?;
+    let found = absolute.ancestors().find(|path| path.is_dir());
+    let name = format!(".imagewright-disk-{}", std::process::id());
+    unnamed_file(found.unwrap_or(Path::new("/")), &name)
+}
+
+/// `name` is seen for a moment where a file cannot be made without one.
+fn unnamed_file(directory: &Path, name: &str) -> Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).mode(0o600);
+    let mut unnamed = options.clone();
+    match unnamed.custom_flags(libc::O_TMPFILE).open(directory) {
+        Ok(file) => Ok(file),
+        // A filesystem without O_TMPFILE.
+        Err(_) => {
+            let path = directory.join(name);
+            let file = options
+                .create_new(true)
+                .open(&path)
+                .at(&path)
+                .during("making the working disk")?;
+            fs::remove_file(&path).at(&path)?;
+            Ok(file)
         }
     }
 }

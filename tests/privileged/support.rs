@@ -3,6 +3,7 @@
 //! what a session must not leave behind.
 
 mod image;
+mod layout;
 mod leftovers;
 mod run;
 mod terminal;
@@ -16,6 +17,7 @@ use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 pub(crate) use image::{Disk, differences};
+pub(crate) use layout::{Layout, Volume, changed};
 pub(crate) use leftovers::Leftovers;
 pub(crate) use run::{Cli, Finished, in_own_mounts, run, sha256, wait_for};
 pub(crate) use terminal::Terminal;

@@ -157,6 +157,9 @@ pub(crate) struct Build {
     /// Give the image's programs no network
     #[arg(long)]
     pub(crate) no_network: bool,
+    /// Write a damaged GPT anew from its valid copy, in the result
+    #[arg(long)]
+    pub(crate) repair_table: bool,
     /// Update the ESP by our own FAT code even if the kernel could
     #[arg(long, hide = true)]
     pub(crate) own_fat: bool,
@@ -277,9 +280,8 @@ pub(crate) struct Compact {
     /// none, zlib[:LEVEL] or zstd[:LEVEL]
     #[arg(long, value_name = "METHOD", default_value = "none")]
     pub(crate) compression: Compression,
-    /// The image's format; told by its magic unless said
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) input_format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
 }
 
 #[derive(Debug, clap::Args)]

@@ -40,6 +40,9 @@ pub(crate) struct Change {
     /// There is no log in the image; for scripts that say it
     #[arg(long, hide = true)]
     no_logfile: bool,
+    /// Write a damaged GPT anew from its valid copy, in the result
+    #[arg(long)]
+    pub(crate) repair_table: bool,
     /// Update the ESP by our own FAT code even if the kernel could
     #[arg(long, hide = true)]
     pub(crate) own_fat: bool,

@@ -73,6 +73,7 @@ fn options(args: Build, global: &Global) -> anyhow::Result<BuildOptions> {
     options.formats = args.format;
     options.work_dir.clone_from(&global.work_dir);
     options.own_fat = args.own_fat;
+    options.input.repair_table = args.repair_table;
     if args.no_network {
         options.network = Network::None;
     }

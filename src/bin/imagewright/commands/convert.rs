@@ -56,9 +56,10 @@ pub(super) fn compact(
     monitor: &Monitor,
 ) -> anyhow::Result<ExitCode> {
     let mut options = LocalOptions::new(&args.image);
-    options.format = args.input_format;
+    options.format = args.opening.input_format;
+    options.root = args.opening.root;
     options.work_dir.clone_from(&global.work_dir);
-    let format = match args.input_format {
+    let format = match args.opening.input_format {
         Some(format) => format,
         None => imagewright::image::open(
             &args.image,

@@ -77,6 +77,7 @@ fn options(
     options.work_dir.clone_from(&global.work_dir);
     options.relabel = !args.no_selinux_relabel;
     options.own_fat = args.own_fat;
+    options.input.repair_table = args.repair_table;
     if args.no_network {
         options.network = Network::None;
     }
