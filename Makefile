@@ -32,6 +32,11 @@ test-slow: root setup fixtures nextest
 	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
 	    -E 'test(hostile) | test(mutation)'
 
+	$(FIXTURES)/setup.sh peer
+	$(FIXTURES)/peer-kernel.sh
+	cargo nextest run --features _privileged --run-ignored only \
+	    --no-capture -E 'test(peer_customize)'
+
 ## Tests over files that are not ours to commit: make test-corpus CORPUS=dir
 test-corpus:
 	@test -d "$(CORPUS)" || { echo "usage: make test-corpus CORPUS=dir" >&2; exit 2; }

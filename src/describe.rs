@@ -2,14 +2,20 @@
 #![forbid(unsafe_code)]
 //! What is in an image, read from its files.
 
+mod account;
 mod apk;
 mod bolt;
 mod container_image;
 mod dpkg;
+mod drop_in;
 mod field;
+pub mod goss;
+mod modules;
 mod package;
 mod rpm;
+mod sysctl;
 mod tree;
+mod unit_state;
 pub mod verify;
 
 pub use container_image::{

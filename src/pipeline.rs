@@ -51,4 +51,4 @@ pub use report::{BuildReport, Phase};
 pub use shell::{Shell, shell};
 pub use stage::{Stage, Stages};
 pub use sysprep::{Cleaned, SysprepOptions, SysprepReport, sysprep};
-pub use verify::verify;
+pub use verify::{VerifyOptions, verify};

@@ -10,6 +10,7 @@
 
 mod bios;
 mod boot_config;
+mod cloud_init;
 mod efi;
 mod free_space;
 mod fstab;
@@ -20,7 +21,10 @@ mod junit;
 mod package_state;
 mod recipe_files;
 mod recipe_holds;
+mod recipe_kernel;
 mod recipe_packages;
+mod recipe_units;
+mod recipe_users;
 mod report;
 mod root_device;
 mod swap;
@@ -29,6 +33,7 @@ use crate::block::ReadAt;
 use crate::discover::SystemLayout;
 use crate::error::Result;
 use crate::mount::GuestRoot;
+use crate::provision::{Target, Task, plan};
 use crate::recipe::Recipe;
 
 pub use report::{CheckResult, Finding, Severity, Status, VerifyReport};
@@ -44,6 +49,35 @@ pub struct Subject<'a> {
     pub disk: &'a dyn ReadAt,
     /// What the image should be, if known.
     pub recipe: Option<&'a Recipe>,
+    tasks: Option<Vec<Task>>,
+}
+
+impl<'a> Subject<'a> {
+    /// An image, and what it should be.
+    ///
+    /// # Errors
+    /// Those of planning the recipe.
+    pub fn new(
+        root: &'a GuestRoot,
+        layout: &'a SystemLayout,
+        disk: &'a dyn ReadAt,
+        recipe: Option<&'a Recipe>,
+    ) -> Result<Self> {
+        let tasks = recipe.map(|recipe| plan(recipe, &Target::of(layout)));
+        Ok(Self {
+            root,
+            layout,
+            disk,
+            recipe,
+            tasks: tasks.transpose()?,
+        })
+    }
+
+    /// What a build by the recipe does, in its order: checks look at what
+    /// each task leaves, so that nothing is done unchecked by oversight.
+    fn tasks(&self) -> Option<&[Task]> {
+        self.tasks.as_deref()
+    }
 }
 
 /// One thing that is checked.
@@ -60,14 +94,14 @@ pub struct Check {
 }
 
 /// What a check saw.
-enum Outcome {
+pub(in crate::describe) enum Outcome {
     /// It does not concern this image, or cannot be told: why.
     NotChecked(String),
     Checked(Vec<Finding>),
 }
 
 impl Outcome {
-    fn not(why: impl Into<String>) -> Result<Self> {
+    pub(in crate::describe) fn not(why: impl Into<String>) -> Result<Self> {
         Ok(Self::NotChecked(why.into()))
     }
 }
@@ -83,9 +117,15 @@ pub const CHECKS: &[Check] = &[
     package_state::CHECK,
     held::CHECK,
     free_space::CHECK,
+    cloud_init::CHECK,
     recipe_packages::CHECK,
-    recipe_files::CHECK,
     recipe_holds::CHECK,
+    recipe_files::CHECK,
+    recipe_units::CHECK,
+    recipe_kernel::MODULES,
+    recipe_kernel::SYSCTL,
+    recipe_kernel::CMDLINE,
+    recipe_users::CHECK,
 ];
 
 /// Runs every check.

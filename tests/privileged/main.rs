@@ -15,6 +15,8 @@ mod foreign;
 mod hostile;
 mod kill;
 mod layouts;
+mod nodes;
+mod peer_customize;
 mod provision;
 mod shell;
 mod stages;

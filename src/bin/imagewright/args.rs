@@ -243,6 +243,9 @@ pub(crate) struct Verify {
     /// Check also that it is what this recipe makes
     #[arg(long, value_name = "FILE")]
     pub(crate) recipe: Option<PathBuf>,
+    /// Make the checks of this file in goss's format, too; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) goss: Vec<PathBuf>,
     /// Write the result in JUnit's format, too
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,

@@ -4,7 +4,7 @@
 //! Not an interpreter: every line that gives a kernel its arguments, or makes
 //! GRUB search a filesystem, counts, whether it would be reached or not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::discover::FstabSpec;
 use crate::error::Result;
@@ -45,6 +45,35 @@ pub(super) enum ReferenceKind {
 /// Every reference, once for each file.
 pub(super) fn references(root: &GuestRoot) -> Result<Vec<Reference>> {
     let mut found: Vec<Reference> = Vec::new();
+    each_line(root, |path, line, bare| {
+        for (kind, spec) in parse_line(line, bare) {
+            let path = path.to_owned();
+            let reference = Reference { path, kind, spec };
+            if !found.contains(&reference) {
+                found.push(reference);
+            }
+        }
+    })?;
+    Ok(found)
+}
+
+/// The arguments that a kernel gets, with the file of each line.
+pub(super) fn command_lines(
+    root: &GuestRoot,
+) -> Result<Vec<(PathBuf, String)>> {
+    let mut found = Vec::new();
+    each_line(root, |path, line, bare| {
+        if let Some(arguments) = arguments(line, bare) {
+            found.push((path.to_owned(), arguments.to_owned()));
+        }
+    })?;
+    Ok(found)
+}
+
+fn each_line(
+    root: &GuestRoot,
+    mut look: impl FnMut(&Path, &str, bool),
+) -> Result<()> {
     for pattern in FILES {
         for path in root.glob(pattern)? {
             let entry = root.metadata(&path)?;
@@ -58,17 +87,26 @@ pub(super) fn references(root: &GuestRoot) -> Result<Vec<Reference>> {
             let text = String::from_utf8_lossy(&text);
             let bare = path.ends_with("cmdline");
             for line in text.lines() {
-                for (kind, spec) in parse_line(line, bare) {
-                    let path = path.clone();
-                    let reference = Reference { path, kind, spec };
-                    if !found.contains(&reference) {
-                        found.push(reference);
-                    }
-                }
+                look(&path, line, bare);
             }
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+/// What a line gives a kernel; `bare`: it is nothing else.
+fn arguments(line: &str, bare: bool) -> Option<&str> {
+    let line = line.trim();
+    if line.starts_with('#') {
+        return None;
+    }
+    let (first, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    match first.to_ascii_lowercase().as_str() {
+        "linux" | "linux16" | "linuxefi" | "options" | "append" => Some(rest),
+        "set" if rest.contains("kernelopts=") => Some(rest),
+        _ if bare || first.starts_with("kernelopts=") => Some(line),
+        _ => None,
+    }
 }
 
 /// `bare`: the line is nothing but arguments.
@@ -78,16 +116,16 @@ fn parse_line(line: &str, bare: bool) -> Vec<(ReferenceKind, FstabSpec)> {
         return Vec::new();
     }
     let (first, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-    let arguments = match first.to_ascii_lowercase().as_str() {
-        "linux" | "linux16" | "linuxefi" | "options" | "append" => rest,
+    match first.to_ascii_lowercase().as_str() {
         "search" => return search(rest),
         "search.fs_uuid" => {
             let value = rest.split_whitespace().next();
             return value.map(uuid).into_iter().collect();
         }
-        "set" if rest.contains("kernelopts=") => rest,
-        _ if bare || first.starts_with("kernelopts=") => line,
-        _ => return Vec::new(),
+        _ => {}
+    }
+    let Some(arguments) = arguments(line, bare) else {
+        return Vec::new();
     };
     arguments
         .split_whitespace()

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The files of the recipe.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::error::Result;
 use crate::mount::{FileOwner, GuestRoot};
-use crate::provision::{group_id, user_id};
+use crate::provision::{Task, group_id, user_id};
 use crate::recipe::FileEntry;
 
 pub(super) const CHECK: Check = Check {
@@ -18,14 +19,21 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
-    let Some(recipe) = subject.recipe else {
+    let Some(tasks) = subject.tasks() else {
         return Outcome::not("no recipe was given");
     };
-    if recipe.files.is_empty() {
+    // Of two files at one path, the later one stays.
+    let mut files = BTreeMap::new();
+    for task in tasks {
+        if let Task::File(entry) = task {
+            files.insert(entry.path.as_path(), entry);
+        }
+    }
+    if files.is_empty() {
         return Outcome::not("the recipe names no files");
     }
     let mut findings = Vec::new();
-    for entry in &recipe.files {
+    for entry in files.into_values() {
         check(subject.root, entry, &mut findings)?;
     }
     Ok(Outcome::Checked(findings))

@@ -5,8 +5,8 @@ use super::recipe_packages::is;
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::describe::dpkg::{self, Entry};
 use crate::error::Result;
-use crate::provision::KUBERNETES_PACKAGES;
-use crate::recipe::Hold;
+use crate::provision::{KUBERNETES_PACKAGES, Task};
+use crate::recipe::{Hold, Step};
 
 pub(super) const CHECK: Check = Check {
     id: "recipe-holds",
@@ -16,18 +16,22 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
-    let Some(recipe) = subject.recipe else {
+    let Some(tasks) = subject.tasks() else {
         return Outcome::not("no recipe was given");
     };
-    let hold = &recipe.packages.hold;
-    if hold.is_none() {
+    let holds = tasks.iter().filter_map(|task| match task {
+        Task::Hold(hold) | Task::Step(Step::Hold(hold)) => Some(hold),
+        _ => None,
+    });
+    let holds: Vec<&Hold> = holds.filter(|hold| !hold.is_none()).collect();
+    if holds.is_empty() {
         return Outcome::not("the recipe holds no packages");
     }
     let Some(status) = subject.root.read_if_exists(dpkg::STATUS)? else {
         return Outcome::not("the image has no dpkg");
     };
     let all = dpkg::parse_all(&status);
-    let wanted = |entry: &Entry| match hold {
+    let by = |hold: &Hold, entry: &Entry| match hold {
         Hold::None => false,
         Hold::All => true,
         Hold::Kubernetes => {
@@ -35,12 +39,21 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
         }
         Hold::These(names) => names.iter().any(|name| is(entry, name)),
     };
-    let loose = all
+    let wanted = |entry: &Entry| holds.iter().any(|hold| by(hold, entry));
+    let mut loose: Vec<String> = all
         .iter()
-        .filter(|entry| entry.is_there() && wanted(entry) && !entry.is_held());
-    let findings = loose.map(|entry| {
-        let what = format!("{} is not held", entry.package.name);
-        Finding::new(what).at(dpkg::STATUS)
+        .filter(|entry| entry.is_there() && wanted(entry) && !entry.is_held())
+        .map(|entry| entry.package.name.clone())
+        .collect();
+    // A package that is held must be there, too.
+    for hold in &holds {
+        let Hold::These(names) = hold else { continue };
+        let there = |name| all.iter().any(|e| e.is_there() && is(e, name));
+        let missing = names.iter().filter(|name| !there(name));
+        loose.extend(missing.map(ToString::to_string));
+    }
+    let findings = loose.into_iter().map(|name| {
+        Finding::new(format!("{name} is not held")).at(dpkg::STATUS)
     });
     Ok(Outcome::Checked(findings.collect()))
 }

@@ -4,7 +4,8 @@
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::describe::dpkg::{self, Entry};
 use crate::error::Result;
-use crate::recipe::{PackageName, PackageSpec};
+use crate::provision::Task;
+use crate::recipe::{PackageName, PackageSpec, Step};
 
 pub(super) const CHECK: Check = Check {
     id: "recipe-packages",
@@ -14,11 +15,11 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
-    let Some(recipe) = subject.recipe else {
+    let Some(tasks) = subject.tasks() else {
         return Outcome::not("no recipe was given");
     };
-    let wanted = &recipe.packages;
-    if wanted.install.is_empty() && wanted.remove.is_empty() {
+    let Wanted { install, remove } = Wanted::of(tasks);
+    if install.is_empty() && remove.is_empty() {
         return Outcome::not("the recipe names no packages");
     }
     let Some(status) = subject.root.read_if_exists(dpkg::STATUS)? else {
@@ -26,13 +27,54 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     };
     let mut all = dpkg::parse_all(&status);
     all.retain(Entry::is_there);
-    let install = wanted.install.iter().filter_map(|spec| missing(&all, spec));
-    let remove = wanted.remove.iter().filter_map(|name| {
+    let install = install.iter().filter_map(|spec| missing(&all, spec));
+    let remove = remove.iter().filter_map(|name| {
         let there = all.iter().any(|entry| is(entry, name));
         there.then(|| Finding::new(format!("{name} is still installed")))
     });
     let findings = install.chain(remove);
     Ok(Outcome::Checked(findings.collect()))
+}
+
+/// What is to be there in the end, and what is not.
+#[derive(Default)]
+struct Wanted<'a> {
+    install: Vec<&'a PackageSpec>,
+    remove: Vec<&'a PackageName>,
+}
+
+impl<'a> Wanted<'a> {
+    /// A later task undoes what an earlier one did.
+    fn of(tasks: &'a [Task]) -> Self {
+        let mut wanted = Self::default();
+        for task in tasks {
+            match task {
+                Task::Install(specs) | Task::Step(Step::Install(specs)) => {
+                    let named = |name: &&PackageName| {
+                        specs.iter().any(|spec| name_of(spec) == Some(*name))
+                    };
+                    wanted.remove.retain(|name| !named(name));
+                    wanted.install.extend(specs);
+                }
+                Task::Remove(names) | Task::Step(Step::Uninstall(names)) => {
+                    let gone = |spec: &&PackageSpec| {
+                        name_of(spec).is_some_and(|name| names.contains(name))
+                    };
+                    wanted.install.retain(|spec| !gone(spec));
+                    wanted.remove.extend(names);
+                }
+                _ => {}
+            }
+        }
+        wanted
+    }
+}
+
+fn name_of(spec: &PackageSpec) -> Option<&PackageName> {
+    match spec {
+        PackageSpec::Named { name, .. } => Some(name),
+        PackageSpec::File(_) => None,
+    }
 }
 
 fn missing(all: &[Entry], spec: &PackageSpec) -> Option<Finding> {

@@ -68,7 +68,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(what: impl Into<String>) -> Self {
+    pub(in crate::describe) fn new(what: impl Into<String>) -> Self {
         Self {
             severity: None,
             path: None,
@@ -77,17 +77,17 @@ impl Finding {
         }
     }
 
-    pub(super) fn at(mut self, path: impl AsRef<Path>) -> Self {
+    pub(in crate::describe) fn at(mut self, path: impl AsRef<Path>) -> Self {
         self.path = Some(path.as_ref().to_owned());
         self
     }
 
-    pub(super) fn severity(mut self, severity: Severity) -> Self {
+    pub(in crate::describe) fn severity(mut self, severity: Severity) -> Self {
         self.severity = Some(severity);
         self
     }
 
-    pub(super) fn bytes(mut self, bytes: u64) -> Self {
+    pub(in crate::describe) fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = Some(bytes);
         self
     }
@@ -128,7 +128,7 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
-    pub(super) fn new(
+    pub(in crate::describe) fn new(
         rule: impl Into<String>,
         summary: impl Into<String>,
         severity: Severity,
@@ -177,11 +177,18 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
-    pub(super) fn new(checks: Vec<CheckResult>) -> Self {
+    pub(in crate::describe) fn new(checks: Vec<CheckResult>) -> Self {
         Self {
             passed: checks.iter().all(|check| check.status != Status::Fail),
             checks,
         }
+    }
+
+    /// Adds what else was checked.
+    pub fn add(&mut self, checks: impl IntoIterator<Item = CheckResult>) {
+        self.checks.extend(checks);
+        let failed = |check: &CheckResult| check.status == Status::Fail;
+        self.passed = !self.checks.iter().any(failed);
     }
 
     /// How many checks ended so.

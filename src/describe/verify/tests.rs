@@ -143,6 +143,13 @@ impl Image {
         fs::remove_file(self.dir.path().join(path)).unwrap();
     }
 
+    fn link(&self, target: &str, path: &str) {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink(target, path).unwrap();
+    }
+
     fn replace(&self, path: &str, from: &str, to: &str) {
         let content = fs::read_to_string(self.dir.path().join(path)).unwrap();
         assert!(content.contains(from));
@@ -151,13 +158,9 @@ impl Image {
 
     fn verify(&self, recipe: Option<&Recipe>) -> VerifyReport {
         let root = GuestRoot::open(self.dir.path()).unwrap();
-        verify(&Subject {
-            root: &root,
-            layout: &self.layout,
-            disk: &self.disk,
-            recipe,
-        })
-        .unwrap()
+        let disk = &self.disk;
+        let subject = Subject::new(&root, &self.layout, disk, recipe);
+        verify(&subject.unwrap()).unwrap()
     }
 
     /// The rules that are not passed.
@@ -188,6 +191,8 @@ fn a_good_image_passes() {
 
 /// A rule, and how to break it.
 type Fault = (&'static str, fn(&mut Image));
+/// A rule, what it says, and what spoils the image.
+type NodeFault = (&'static str, &'static str, fn(&mut Image));
 
 const FAULTS: &[Fault] = &[
     ("bios-boot", |image| image.disk[510] = 0),
@@ -228,6 +233,13 @@ const FAULTS: &[Fault] = &[
     }),
     ("swap", |image| {
         image.replace("etc/fstab", "tmpfs /tmp tmpfs", "/swap none swap");
+    }),
+    ("swap", |image| {
+        image.put("usr/lib/systemd/zram-generator.conf", "[zram0]");
+    }),
+    ("cloud-init", |image| {
+        image.put("usr/bin/cloud-init", "x");
+        image.put("etc/cloud/cloud-init.disabled", "");
     }),
     ("package-state", |image| {
         let status = "var/lib/dpkg/status";
@@ -353,4 +365,170 @@ fn a_hostile_image_is_a_finding_and_no_error() {
     let what = report.checks.iter().find(|c| c.rule == "fstab").unwrap();
     assert!(what.findings[0].what.starts_with("could not be checked"));
     assert!(Path::new("/proc/self").exists());
+}
+
+/// A tree that is what this says, and each way to spoil it.
+const NODE: &str = "
+kernel:
+  modules: [br_netfilter, overlay]
+  sysctl: {net.ipv4.ip_forward: 1}
+  cmdline: quiet -splash
+  swap: false
+units: {enable: [kubelet], disable: [apt-daily.timer], mask: [old]}
+cloudInit: {datasources: [NoCloud, None]}
+users:
+  - name: core
+    uid: 1000
+    groups: [sudo]
+    shell: /bin/bash
+    sudo: true
+    sshKeys: ['ssh-ed25519 AAAA core']
+packages: {hold: [a]}
+steps:
+  - install: [b]
+";
+
+fn node() -> Image {
+    let image = Image::good();
+    let install = "[Install]\nWantedBy=multi-user.target\n";
+    let units = "usr/lib/systemd/system";
+    for (path, content) in [
+        ("etc/modules-load.d/k.conf", "overlay\nbr-netfilter\n"),
+        ("etc/sysctl.d/k.conf", "net/ipv4/ip_forward = 1\n"),
+        (
+            "etc/passwd",
+            "root:x:0:0::/root:/bin/sh\ncore:x:1000:9::/home/core:/bin/bash\n",
+        ),
+        ("etc/group", "sudo:x:27:core\nmen:x:9:\n"),
+        ("etc/sudoers.d/core", "core ALL=(ALL) NOPASSWD: ALL\n"),
+        (
+            "home/core/.ssh/authorized_keys",
+            "x\nssh-ed25519 AAAA core\n",
+        ),
+        ("usr/bin/cloud-init", "x"),
+        ("etc/cloud/cloud.cfg", "datasource_list: [Ec2]\n"),
+        (
+            "etc/cloud/cloud.cfg.d/95-imagewright.cfg",
+            "datasource_list: [ NoCloud, None ]\n",
+        ),
+    ] {
+        image.put(path, content);
+    }
+    for unit in ["kubelet.service", "apt-daily.timer", "old.service"] {
+        image.put(&format!("{units}/{unit}"), install);
+    }
+    let wants = "etc/systemd/system/multi-user.target.wants/kubelet.service";
+    image.link(&format!("/{units}/kubelet.service"), wants);
+    image.link("/dev/null", "etc/systemd/system/old.service");
+    image.replace("boot/grub/grub.cfg", " ro\n", " ro quiet\n");
+    image
+}
+
+const NODE_FAULTS: &[NodeFault] = &[
+    ("recipe-modules", "no file has overlay loaded", |image| {
+        image.put("etc/modules-load.d/k.conf", "br_netfilter\n");
+    }),
+    (
+        "recipe-sysctl",
+        "no file sets net.ipv4.ip_forward to 1",
+        |image| {
+            image.remove("etc/sysctl.d/k.conf");
+        },
+    ),
+    (
+        "recipe-sysctl",
+        "net.ipv4.ip_forward is 0 instead of 1",
+        |image| image.put("etc/sysctl.d/z.conf", "net.ipv4.ip_forward=0"),
+    ),
+    (
+        "recipe-cmdline",
+        "no kernel is booted with quiet",
+        |image| {
+            image.replace("boot/grub/grub.cfg", " quiet", "");
+        },
+    ),
+    (
+        "recipe-cmdline",
+        "a kernel is booted with splash",
+        |image| {
+            image.replace("boot/grub/grub.cfg", " quiet", " quiet splash");
+        },
+    ),
+    ("swap", "swaps to /swap", |image| {
+        image.replace("etc/fstab", "tmpfs /tmp tmpfs", "/swap none swap");
+    }),
+    (
+        "recipe-units",
+        "kubelet is disabled: the recipe says to enable",
+        |image| {
+            image.remove(
+                "etc/systemd/system/multi-user.target.wants/kubelet.service",
+            );
+        },
+    ),
+    (
+        "recipe-units",
+        "old is disabled: the recipe says to mask",
+        |image| image.remove("etc/systemd/system/old.service"),
+    ),
+    (
+        "recipe-units",
+        "apt-daily.timer is masked: the recipe says to disable",
+        |image| image.link("/dev/null", "etc/systemd/system/apt-daily.timer"),
+    ),
+    (
+        "cloud-init",
+        "has the datasources Ec2 instead of NoCloud, None",
+        |image| {
+            image.put(
+                "etc/cloud/cloud.cfg.d/99-z.cfg",
+                "datasource_list:\n  - Ec2\n",
+            );
+        },
+    ),
+    ("recipe-users", "there is no user core", |image| {
+        image.put("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    }),
+    (
+        "recipe-users",
+        "the shell of core is /bin/sh, not /bin/bash",
+        |image| image.replace("etc/passwd", "/bin/bash", "/bin/sh"),
+    ),
+    ("recipe-users", "core is not in the group sudo", |image| {
+        image.replace("etc/group", ":core", ":");
+    }),
+    ("recipe-users", "a key of core is not there", |image| {
+        image.put("home/core/.ssh/authorized_keys", "");
+    }),
+    ("recipe-users", "no rule is about core", |image| {
+        image.remove("etc/sudoers.d/core");
+    }),
+    ("recipe-holds", "a is not held", |image| {
+        let status = "var/lib/dpkg/status";
+        image.replace(status, "hold ok", "install ok");
+    }),
+    ("recipe-packages", "b is not installed", |image| {
+        image.replace("var/lib/dpkg/status", "Package: b", "Package: d");
+    }),
+];
+
+#[test]
+fn the_sections_of_a_node_are_checked() {
+    let recipe = recipe(NODE);
+    let failed = |image: &Image| -> Vec<(String, String)> {
+        let report = image.verify(Some(&recipe));
+        let bad = report.checks.into_iter();
+        bad.filter(|check| {
+            check.status == Status::Fail && check.rule != "recipe-files"
+        })
+        .map(|check| (check.rule, check.findings[0].what.clone()))
+        .collect()
+    };
+    assert_eq!(failed(&node()), []);
+    for (rule, what, spoil) in NODE_FAULTS {
+        let mut image = node();
+        spoil(&mut image);
+        let expected = ((*rule).to_owned(), (*what).to_owned());
+        assert_eq!(failed(&image), [expected]);
+    }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use imagewright::image::{Compression, Format};
-use imagewright::recipe::{Operation, PasswordCrypto, Step};
+use imagewright::recipe::{ByteSize, Operation, PasswordCrypto, Step};
 
 use super::{Opening, Verification, parse_format};
 
@@ -56,6 +56,9 @@ pub(crate) struct Change {
 pub(crate) struct Customize {
     #[command(flatten)]
     pub(crate) change: Change,
+    /// Make the disk this large, and its root as large as there is room
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk_size: Option<ByteSize>,
     /// How passwords are hashed: sha256, sha512, yescrypt; as the image's
     /// system does unless said
     #[arg(long, value_name = "METHOD")]

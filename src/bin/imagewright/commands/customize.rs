@@ -19,6 +19,7 @@ pub(super) fn customize(
 ) -> anyhow::Result<ExitCode> {
     let mut recipe = Recipe::default();
     recipe.steps = args.steps.0;
+    recipe.disk.size = args.disk_size;
     if let Some(crypto) = args.password_crypto {
         for step in &mut recipe.steps {
             step.set_password_crypto(crypto);

@@ -5,9 +5,11 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use imagewright::describe::goss::GossFile;
 use imagewright::describe::verify::{Status, VerifyReport};
+use imagewright::pipeline::{self, VerifyOptions};
 use imagewright::recipe::Recipe;
-use imagewright::{ErrorKind, Monitor, pipeline};
+use imagewright::{ErrorKind, Monitor};
 
 use crate::args::{Global, Verify};
 use crate::render;
@@ -20,9 +22,13 @@ pub(super) fn run(
     global: &Global,
     monitor: &Monitor,
 ) -> anyhow::Result<ExitCode> {
-    let recipe = args.recipe.as_deref().map(Recipe::load).transpose()?;
     let image = super::local(&args.image, &args.opening, global);
-    let report = pipeline::verify(&image, recipe.as_ref(), monitor)?;
+    let mut options = VerifyOptions::new(image);
+    options.recipe = args.recipe.as_deref().map(Recipe::load).transpose()?;
+    for path in &args.goss {
+        options.goss.push(GossFile::load(path)?);
+    }
+    let report = pipeline::verify(&options, monitor)?;
     if let Some(path) = &args.junit {
         let name = args.image.display().to_string();
         std::fs::write(path, report.to_junit(&name))
