@@ -15,6 +15,7 @@ const RECIPE: &str = "apiVersion: imagewright/v1alpha1
 kind: NodeImage
 metadata: {name: node}
 packages:
+  update: false
   install: [./kubelet_1.33.2-1.1_all.deb]
   hold: [kubelet, grub-common]
 kernel:
