@@ -12,37 +12,51 @@ mod blocks;
 mod cache;
 mod codec;
 mod compact;
+mod container_disk;
 mod detect;
+mod difference;
+mod estimate;
 mod field;
 mod format;
 mod gate;
+mod gce;
+mod hold;
 mod identity;
 mod info;
+mod joined;
+mod keep;
 mod mapped;
 mod open;
 mod output;
 mod ova;
+mod peel;
 mod placed;
 mod qcow;
 mod qcow2;
 mod raw_writer;
 mod replace;
+mod stream;
 mod table;
 mod tar;
 mod vdi;
 mod vhd;
 mod vhdx;
 mod vmdk;
+mod wrapping;
 mod write;
 
 pub use compact::{Compacted, compact};
 pub use detect::detect;
+pub use estimate::{Estimate, estimate};
 pub use format::Format;
 pub use gate::Gate;
-pub use info::{Backing, ExtentTotals, ImageInfo, SnapshotInfo};
+pub use hold::Held;
+pub use info::{Backing, BitmapInfo, ExtentTotals, ImageInfo, SnapshotInfo};
 pub use open::{Image, OpenOptions, open, open_disk, open_file};
 pub use ova::Machine;
-pub use replace::{punch_zeroes, replace, require_unused};
+pub use replace::{punch_zeroes, replace};
+pub use wrapping::Wrapping;
 pub use write::{
-    Compression, Digest, Subformat, WriteOptions, Writeback, Written, write,
+    Compression, Digest, Preallocation, Subformat, WriteOptions, Writeback,
+    Written, write,
 };

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::progress::Monitor;
 
 /// Bytes one worker handles at a time, at least.
-const WINDOW: u64 = 1 << 20;
+pub(crate) const WINDOW: u64 = 1 << 20;
 
 /// The first bytes of a unit nearly always tell: only if these are zero is
 /// the rest read.
@@ -41,7 +41,7 @@ pub(crate) struct Marked {
 }
 
 impl Marked {
-    fn new(window: Window, unit: u64) -> Self {
+    pub(crate) fn new(window: Window, unit: u64) -> Self {
         let words = window.len.div_ceil(unit).div_ceil(64);
         Self {
             window,
@@ -55,7 +55,7 @@ impl Marked {
         word.unwrap_or(0) >> (index % 64) & 1 != 0
     }
 
-    fn set(&mut self, index: u64) {
+    pub(crate) fn set(&mut self, index: u64) {
         if let Some(word) = self.bits.get_mut(to_usize(index / 64)) {
             *word |= 1 << (index % 64);
         }
@@ -88,12 +88,7 @@ impl Allocation {
         monitor: &Monitor,
     ) -> Result<Self> {
         let window = round_up(WINDOW, unit.max(source.preferred_unit()));
-        let mut allocation = Self {
-            unit,
-            window,
-            windows: Vec::new(),
-            units: 0,
-        };
+        let mut allocation = Self::empty(unit, window);
         Pipeline::new(workers).run(
             Windows::new(source, window),
             || Ok(vec![0; to_usize(window)]),
@@ -101,17 +96,32 @@ impl Allocation {
                 monitor.check()?;
                 mark(source, unit, window, buffer)
             },
-            |mut marked| {
-                let count = marked.count();
-                if count > 0 {
-                    marked.rank = allocation.units;
-                    allocation.units += count;
-                    allocation.windows.push(marked);
-                }
+            |marked| {
+                allocation.push(marked);
                 Ok(())
             },
         )?;
         Ok(allocation)
+    }
+
+    /// No unit yet; windows of at most `window` bytes.
+    pub(crate) fn empty(unit: u64, window: u64) -> Self {
+        Self {
+            unit,
+            window,
+            windows: Vec::new(),
+            units: 0,
+        }
+    }
+
+    /// Adds the next window, if it has a marked unit.
+    pub(crate) fn push(&mut self, mut marked: Marked) {
+        let count = marked.count();
+        if count > 0 {
+            marked.rank = self.units;
+            self.units += count;
+            self.windows.push(marked);
+        }
     }
 
     /// How many units are not zero.

@@ -10,11 +10,17 @@ use serde::Serialize;
 
 use crate::block::{CopyOptions, FileDisk, copy_to_raw};
 use crate::error::{Context, Result};
+use crate::image::open::open_held;
+use crate::image::replace::Sibling;
 use crate::image::{
-    Format, Image, OpenOptions, WriteOptions, open, punch_zeroes, replace,
-    require_unused,
+    Compression, Digest, ExtentTotals, Format, Held, Image, OpenOptions,
+    WriteOptions, punch_zeroes, replace,
 };
 use crate::progress::Monitor;
+use crate::sys::file as sys;
+
+/// Bytes of a medium that are left free.
+const SPARE: u64 = 16 << 20;
 
 /// What compacting changed; bytes on the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,40 +37,82 @@ pub struct Compacted {
 ///
 /// `trim` gets a raw disk with the image's content and may release what its
 /// filesystems do not use (mount, FITRIM); it must leave files as they are.
-/// A raw image is trimmed and gets its holes in place; any other is decoded
-/// to an unnamed file beside it, trimmed there, and written anew as
-/// `options` say, appearing when it is complete.
+/// The image is decoded to a file beside it, trimmed there, and written
+/// anew, appearing when it is complete. Only a raw image whose copy finds no
+/// room is trimmed, and gets its holes, in place. `options` say how it is
+/// written; without them, as it is.
+///
+/// Nobody else can change the image meanwhile without that being noticed:
+/// see [`Held`].
 ///
 /// # Errors
-/// `Busy` when the image is in use; those of [`open`], of `trim`, of
-/// [`replace`]. The image is then as it was; a raw one at least has the
-/// same files.
+/// `Busy` when the image is in use; those of opening it, of `trim`, of
+/// [`replace`](crate::image::replace). The image is then as it was; a raw
+/// one that was changed in place at least has the same files.
 pub fn compact(
     path: &Path,
     how: &OpenOptions,
-    options: &WriteOptions,
+    options: Option<&WriteOptions>,
     monitor: &Monitor,
     trim: impl FnOnce(&File) -> Result<()>,
 ) -> Result<Compacted> {
-    require_unused(path)?;
+    let held = Held::take_alone(path)?;
     let before = allocated(path)?;
-    let image = open(path, how)?;
-    if image.format() == Format::Raw && options.format == Format::Raw {
+    let image = open_held(&held, how)?;
+    let kept = WriteOptions::keeping(&image)?.digest(Digest::None);
+    let options = options.unwrap_or(&kept);
+    let plain = image.is_plain_raw()
+        && options.format == Format::Raw
+        && options.compression == Compression::None;
+    if plain && !has_room(&held, &image)? {
         drop(image);
-        let file = FileOptions::new().read(true).write(true).open(path);
-        let file = file.at(path)?;
-        trim(&file).during("trimming the image").at(path)?;
-        punch_zeroes(&file, monitor).at(path)?;
-        file.sync_all().at(path)?;
+        in_place(&held, monitor, trim)?;
+    } else if plain {
+        let sibling = Sibling::create(&held)?;
+        copy_to_raw(&image, sibling.file(), &CopyOptions::new(), monitor)?;
+        // The copy may share its blocks with the image, zeroes and all.
+        trim_to_holes(sibling.file(), monitor, trim).at(path)?;
+        drop(image);
+        sibling.take_place()?;
     } else {
-        let disk = decode(path, &image, monitor)?;
+        let disk = decode(held.path(), &image, monitor)?;
         trim(disk.file()).during("trimming the image").at(path)?;
         // Trimming made holes: they are to be looked for again.
         let disk = FileDisk::new(disk.into_file())?;
-        replace(path, &disk, options, monitor)?;
+        replace(&held, &disk, options, monitor)?;
     }
     let after = allocated(path)?;
     Ok(Compacted { before, after })
+}
+
+/// Whether a copy finds room beside the image.
+fn has_room(held: &Held, image: &Image) -> Result<bool> {
+    let directory = held.path().parent().unwrap_or(Path::new("/"));
+    let free = sys::free_space(directory).at(directory)?;
+    Ok(ExtentTotals::of(image)?.data + SPARE <= free)
+}
+
+/// Trims a raw image and gives it its holes where it is.
+fn in_place(
+    held: &Held,
+    monitor: &Monitor,
+    trim: impl FnOnce(&File) -> Result<()>,
+) -> Result<()> {
+    monitor.warn("there is no room for a copy: the image is changed in place");
+    let path = held.path();
+    let file = FileOptions::new().read(true).write(true).open(path);
+    let file = file.at(path)?;
+    trim_to_holes(&file, monitor, trim).at(path)?;
+    file.sync_all().at(path)
+}
+
+fn trim_to_holes(
+    file: &File,
+    monitor: &Monitor,
+    trim: impl FnOnce(&File) -> Result<()>,
+) -> Result<()> {
+    trim(file).during("trimming the image")?;
+    punch_zeroes(file, monitor).map(drop)
 }
 
 fn allocated(path: &Path) -> Result<u64> {

@@ -3,12 +3,13 @@
 //! What an image says about itself.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::block::{BlockRead, ExtentKind};
 use crate::error::Result;
-use crate::image::Format;
+use crate::image::{Format, Wrapping};
 
 /// What an image says about itself; sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +43,12 @@ pub struct ImageInfo {
     /// Internal snapshots.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SnapshotInfo>,
+    /// Persistent dirty bitmaps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bitmaps: Vec<BitmapInfo>,
+    /// What the file is around the image, the outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wrapping: Vec<Wrapping>,
     /// Further facts by the format's own names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub details: BTreeMap<String, String>,
@@ -54,6 +61,9 @@ pub struct ImageInfo {
 pub struct Backing {
     /// The name in the image.
     pub path: String,
+    /// Where it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<PathBuf>,
     /// The format the image says it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -61,7 +71,11 @@ pub struct Backing {
 
 impl Backing {
     pub(crate) fn new(path: String, format: Option<String>) -> Self {
-        Self { path, format }
+        Self {
+            path,
+            found: None,
+            format,
+        }
     }
 }
 
@@ -80,6 +94,23 @@ pub struct SnapshotInfo {
     pub virtual_size: u64,
     /// Seconds since 1970.
     pub date: u64,
+    /// How long the guest had run.
+    pub vm_clock_nanoseconds: u64,
+}
+
+/// A persistent dirty bitmap: it tells a backup what was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct BitmapInfo {
+    /// Its name.
+    pub name: String,
+    /// Bytes that each bit stands for.
+    pub granularity: u64,
+    /// Whether it notes what is written.
+    pub enabled: bool,
+    /// Whether its content is not to be trusted.
+    pub in_use: bool,
 }
 
 impl ImageInfo {
@@ -99,6 +130,8 @@ impl ImageInfo {
             backing: None,
             data_files: Vec::new(),
             snapshots: Vec::new(),
+            bitmaps: Vec::new(),
+            wrapping: Vec::new(),
             details: BTreeMap::new(),
         }
     }

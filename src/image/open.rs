@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use crate::block::{BlockRead, Extent, FileDisk, ReadAt, Stored};
 use crate::error::{Context, Error, Result};
+use crate::image::stream::Spool;
 use crate::image::{
-    Format, Gate, ImageInfo, detect, ova, qcow, qcow2, vdi, vhd, vhdx, vmdk,
+    Format, Gate, Held, ImageInfo, Wrapping, container_disk, ova, qcow, qcow2,
+    vdi, vhd, vhdx, vmdk,
 };
+use crate::progress::Monitor;
 
 /// Images in a chain of backing files, at most; QEMU has no limit of its
 /// own, and nobody needs as many.
@@ -26,6 +29,9 @@ pub struct OpenOptions {
     pub(crate) gate: Gate,
     pub(crate) snapshot: Option<String>,
     pub(crate) member: Option<String>,
+    pub(crate) wrapping: Option<Wrapping>,
+    pub(crate) spool: Spool,
+    pub(crate) monitor: Monitor,
 }
 
 impl OpenOptions {
@@ -59,10 +65,43 @@ impl OpenOptions {
 }
 
 impl OpenOptions {
-    /// The file of an OVA that is the disk; else it is the first disk.
+    /// The file of an archive that is the disk; else it is the first disk.
     #[must_use]
     pub fn member(mut self, name: impl Into<Option<String>>) -> Self {
         self.member = name.into();
+        self
+    }
+
+    /// The compressed stream the file is; without it, one is looked for
+    /// only where the format is detected as well.
+    #[must_use]
+    pub fn wrapping(mut self, wrapping: impl Into<Option<Wrapping>>) -> Self {
+        self.wrapping = wrapping.into();
+        self
+    }
+
+    /// The directory in which a compressed stream is unpacked, to a file
+    /// without a name that takes as much room as the image has data. By
+    /// default it is that of `TMPDIR`, or `/var/tmp`.
+    #[must_use]
+    pub fn spool(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.spool.directory = directory.into();
+        self
+    }
+
+    /// Bytes that a compressed stream may hold, zeroes counted; 16 TiB by
+    /// default. Whatever is said here, what holds more than a GiB of data
+    /// and 250 times its own length is refused.
+    #[must_use]
+    pub fn unpacked_limit(mut self, bytes: u64) -> Self {
+        self.spool.max_len = bytes;
+        self
+    }
+
+    /// Who is told of the unpacking of a stream, and may cancel it.
+    #[must_use]
+    pub fn monitor(mut self, monitor: &Monitor) -> Self {
+        self.monitor = monitor.clone();
         self
     }
 }
@@ -89,6 +128,11 @@ impl Image {
     /// What the image says about itself.
     pub fn info(&self) -> &ImageInfo {
         &self.info
+    }
+
+    /// Whether the file has the bytes of the disk and nothing else.
+    pub fn is_plain_raw(&self) -> bool {
+        self.info.format == Format::Raw && self.info.wrapping.is_empty()
     }
 }
 
@@ -139,6 +183,17 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Image> {
         .during("opening the image")
 }
 
+/// Opens the image that is held.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_held(held: &Held, options: &OpenOptions) -> Result<Image> {
+    Opener::new(Some(held.path()), options)
+        .open(held.file()?)
+        .at(held.path())
+        .during("opening the image")
+}
+
 /// Opens the image in a file without a name, or whose name does not matter;
 /// it can have no backing file.
 ///
@@ -169,7 +224,9 @@ pub(crate) struct Opener<'a> {
     path: Option<PathBuf>,
     pub(crate) options: &'a OpenOptions,
     /// Device and inode of the images that lead here.
-    chain: Vec<(u64, u64)>,
+    pub(super) chain: Vec<(u64, u64)>,
+    /// Where the parent of the image at hand was found.
+    parent_path: Option<PathBuf>,
 }
 
 impl<'a> Opener<'a> {
@@ -178,6 +235,7 @@ impl<'a> Opener<'a> {
             path: path.map(Path::to_owned),
             options,
             chain: Vec::new(),
+            parent_path: None,
         }
     }
 
@@ -214,17 +272,20 @@ impl<'a> Opener<'a> {
         disk: Arc<dyn BlockRead>,
         format: Option<Format>,
     ) -> Result<Image> {
-        let format = match format {
-            Some(format) => format,
-            None => detect(&disk)?,
-        };
+        let file_size = disk.size();
+        let (disk, format, wrapping) = self.peel(disk, format)?;
         if self.options.snapshot.is_some()
             && format != Format::Qcow2
             && self.chain.len() <= 1
         {
             return Err(Error::invalid("only qcow2 has internal snapshots"));
         }
-        let (disk, info) = self.open_format(disk, format)?;
+        let (disk, mut info) = self.open_format(disk, format)?;
+        info.file_size = file_size;
+        info.wrapping = wrapping;
+        if let Some(backing) = &mut info.backing {
+            backing.found = self.parent_path.take();
+        }
         Ok(Image {
             disk,
             info: Arc::new(info),
@@ -249,6 +310,8 @@ impl<'a> Opener<'a> {
             Format::Vhdx => vhdx::open(disk, self)?,
             Format::Ova => ova::open(&disk, self)?,
             Format::Vmdk => vmdk::open(&disk, self)?,
+            Format::Gce => self.open_gce(&disk)?,
+            Format::ContainerDisk => container_disk::open(&disk, self)?,
         })
     }
 
@@ -261,16 +324,23 @@ impl<'a> Opener<'a> {
         let gate = self.options.gate;
         let (path, file) = gate.open(self.path.as_deref(), name)?;
         // The parent is read as it is, whatever snapshot was asked for here.
-        let options = OpenOptions::new().gate(gate);
+        let options = OpenOptions {
+            gate,
+            spool: self.options.spool.clone(),
+            monitor: self.options.monitor.clone(),
+            ..OpenOptions::new()
+        };
         let mut opener = Opener {
             path: Some(path.clone()),
             options: &options,
             chain: self.chain.clone(),
+            parent_path: None,
         };
         let image = opener
             .open_as(file, format)
             .at(&path)
             .during("opening the backing file")?;
+        self.parent_path = Some(path);
         Ok(image.disk)
     }
 

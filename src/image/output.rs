@@ -21,8 +21,6 @@ const PASS_CHUNK: usize = 256 << 10;
 pub(crate) struct Output<'a> {
     target: Target<'a>,
     hasher: Option<Sha256>,
-    /// Where in the file its first byte is.
-    start: u64,
     /// Bytes appended so far.
     len: u64,
 }
@@ -31,12 +29,15 @@ pub(crate) struct Output<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     file: &'a File,
+    /// Where in the file its first byte is.
+    start: u64,
     writeback: Writeback,
 }
 
 impl Target<'_> {
     /// Writes at a position; does not count, does not hash.
     pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let offset = self.start + offset;
         WriteAt::write_at(self.file, offset, bytes)?;
         if self.writeback == Writeback::Early {
             sys::start_writeback(self.file, offset, to_u64(bytes.len()));
@@ -44,8 +45,39 @@ impl Target<'_> {
         Ok(())
     }
 
-    pub(crate) fn file(&self) -> &File {
-        self.file
+    /// Reads a range back, from the page cache, for a digest of it.
+    fn hash(
+        &self,
+        mut offset: u64,
+        len: u64,
+        hasher: &mut Sha256,
+        monitor: &Monitor,
+    ) -> Result<()> {
+        let mut buffer = vec![0; PASS_CHUNK];
+        let end = offset + len;
+        while offset < end {
+            monitor.check()?;
+            let piece = (end - offset).min(to_u64(buffer.len()));
+            let bytes = &mut buffer[..to_usize(piece)];
+            self.file
+                .read_exact_at(bytes, self.start + offset)
+                .map_err(|error| Error::from(error).offset(offset))
+                .during(
+                    "reading the image back for its digest (is it open for \
+                     reading?)",
+                )?;
+            hasher.update(bytes);
+            offset += piece;
+        }
+        Ok(())
+    }
+
+    /// The file, where the output is all of it.
+    pub(crate) fn whole_file(&self) -> Result<&File> {
+        match self.start {
+            0 => Ok(self.file),
+            _ => Err(Error::internal("an output is not the whole file")),
+        }
     }
 }
 
@@ -54,13 +86,13 @@ impl<'a> Output<'a> {
         Self {
             target: Target {
                 file,
+                start: 0,
                 writeback: options.writeback,
             },
             hasher: match options.digest {
                 Digest::Sha256 => Some(Sha256::new()),
                 Digest::None => None,
             },
-            start: 0,
             len: 0,
         }
     }
@@ -68,10 +100,20 @@ impl<'a> Output<'a> {
     /// A member of the file that begins at `start`, with a digest of its own.
     pub(crate) fn member(&self, start: u64) -> Self {
         Self {
-            target: self.target,
+            target: Target {
+                start: self.target.start + start,
+                ..self.target
+            },
             hasher: Some(Sha256::new()),
-            start,
             len: 0,
+        }
+    }
+
+    /// A member whose digest nobody wants.
+    pub(crate) fn plain_member(&self, start: u64) -> Self {
+        Self {
+            hasher: None,
+            ..self.member(start)
         }
     }
 
@@ -90,7 +132,7 @@ impl<'a> Output<'a> {
 
     /// Writes the next bytes.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.target.write_at(self.start + self.len, bytes)?;
+        self.target.write_at(self.len, bytes)?;
         self.pass(bytes);
         Ok(())
     }
@@ -132,14 +174,15 @@ impl<'a> Output<'a> {
     /// than piece by piece, and a full filesystem says so at once.
     pub(crate) fn reserve(&self, len: u64) -> Result<()> {
         if len > 0 {
-            sys::reserve(self.target.file, self.len, len)?;
+            let offset = self.target.start + self.len;
+            sys::reserve(self.target.file, offset, len)?;
         }
         Ok(())
     }
 
     /// Gives the file its length where its last bytes were left out.
     pub(crate) fn extend_file(&self) -> Result<()> {
-        Ok(self.target.file.set_len(self.len)?)
+        Ok(self.target.file.set_len(self.target.start + self.len)?)
     }
 
     /// The result when all bytes went through in order.
@@ -158,25 +201,21 @@ impl<'a> Output<'a> {
         monitor: &Monitor,
     ) -> Result<Written> {
         if let Some(hasher) = &mut self.hasher {
-            let mut buffer = vec![0; PASS_CHUNK];
-            let mut offset = 0;
-            while offset < len {
-                monitor.check()?;
-                let piece = (len - offset).min(to_u64(buffer.len()));
-                let bytes = &mut buffer[..to_usize(piece)];
-                self.target
-                    .file
-                    .read_exact_at(bytes, offset)
-                    .map_err(|error| Error::from(error).offset(offset))
-                    .during(
-                        "reading the image back for its digest (is it open \
-                         for reading?)",
-                    )?;
-                hasher.update(bytes);
-                offset += piece;
-            }
+            self.target.hash(0, len, hasher, monitor)?;
         }
         self.len = len;
         Ok(self.finish())
+    }
+
+    /// The SHA-256 of a range that was written, in hexadecimal.
+    pub(crate) fn digest_of(
+        &self,
+        offset: u64,
+        len: u64,
+        monitor: &Monitor,
+    ) -> Result<String> {
+        let mut hasher = Sha256::new();
+        self.target.hash(offset, len, &mut hasher, monitor)?;
+        Ok(hex::encode(hasher.finalize()))
     }
 }

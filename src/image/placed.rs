@@ -113,6 +113,31 @@ pub(crate) fn append_units(
     output.extend_file()
 }
 
+/// Appends `len` bytes: those of `source`, each at its own place, zeroes
+/// left out.
+pub(crate) fn append_in_place(
+    source: &dyn BlockRead,
+    allocation: &Allocation,
+    len: u64,
+    output: &mut Output<'_>,
+    monitor: &Monitor,
+) -> Result<()> {
+    let (start, target) = (output.len(), output.target());
+    let counter = monitor.bytes(len);
+    let mut buffer = vec![0; to_usize(allocation.window_len())];
+    for marked in allocation.windows() {
+        let window = marked.window;
+        let bytes = &mut buffer[..to_usize(window.len)];
+        source.read_at(window.offset, bytes)?;
+        write_sparse(target, start + window.offset, bytes)?;
+        output.pass_zeroes(start + window.offset - output.len(), monitor)?;
+        output.pass(bytes);
+        counter.add(window.len)?;
+    }
+    output.pass_zeroes(start + len - output.len(), monitor)?;
+    output.extend_file()
+}
+
 /// Writes what is not zero: a large unit may hold little.
 fn write_sparse(target: Target<'_>, offset: u64, bytes: &[u8]) -> Result<()> {
     for_each_run(bytes, GRAIN, SPARSE_GAP, |from, to| {

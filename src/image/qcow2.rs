@@ -4,6 +4,7 @@
 //!
 //! Facts from `docs/interop/qcow2.rst` of QEMU.
 
+mod bitmap;
 mod entry;
 mod header;
 mod map;

@@ -5,7 +5,7 @@
 use crate::block::{BlockRead, CopyOptions, copy_and_observe, copy_to_raw};
 use crate::error::Result;
 use crate::image::output::Output;
-use crate::image::{WriteOptions, Writeback, Written};
+use crate::image::{WriteOptions, Writeback, Written, stream};
 use crate::progress::Monitor;
 
 pub(crate) fn write(
@@ -16,6 +16,19 @@ pub(crate) fn write(
 ) -> Result<Written> {
     options.no_cluster_size()?;
     append(source, &mut output, options, monitor)?;
+    Ok(output.finish())
+}
+
+/// Writes the disk as one compressed stream.
+pub(crate) fn write_packed(
+    source: &dyn BlockRead,
+    mut output: Output<'_>,
+    options: &WriteOptions,
+    monitor: &Monitor,
+) -> Result<Written> {
+    options.no_cluster_size()?;
+    let codec = stream::Codec::new(options.compression)?;
+    stream::append(source, codec, &mut output, options, monitor)?;
     Ok(output.finish())
 }
 
@@ -31,7 +44,7 @@ pub(crate) fn append(
         .workers(options.workers)
         .early_writeback(options.writeback == Writeback::Early);
     if !output.is_hashed() {
-        copy_to_raw(source, target.file(), &copy, monitor)?;
+        copy_to_raw(source, target.whole_file()?, &copy, monitor)?;
         output.skip(source.size());
         return Ok(());
     }
@@ -40,6 +53,7 @@ pub(crate) fn append(
         output.pass(bytes);
         Ok(())
     };
-    copy_and_observe(source, target.file(), &copy, monitor, observe)?;
+    let file = target.whole_file()?;
+    copy_and_observe(source, file, &copy, monitor, observe)?;
     output.pass_zeroes(source.size() - output.len(), monitor)
 }

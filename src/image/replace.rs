@@ -12,7 +12,7 @@ use crate::block::{
     BlockRead, ExtentKind, FileDisk, ReadAt, for_each_run, to_u64, to_usize,
 };
 use crate::error::{Context, Error, Result};
-use crate::image::{WriteOptions, Written, write};
+use crate::image::{Held, WriteOptions, Written, write};
 use crate::progress::Monitor;
 use crate::sys::{attributes, file as sys};
 
@@ -22,49 +22,38 @@ const CHUNK: u64 = 1 << 20;
 /// Zeroes that make a hole: a block of common filesystems.
 const GRAIN: usize = 4096;
 
-/// Fails when another process has the image open, or it is attached.
-///
-/// Nothing stops anybody from opening it afterwards.
-///
-/// # Errors
-/// `Busy`; `NotFound`, `Io`.
-pub fn require_unused(path: &Path) -> Result<()> {
-    let file = File::open(path).at(path)?;
-    attributes::require_sole_user(&file).at(path)
-}
-
-/// Writes the disk `source` as the image at `path`, which may be what
+/// Writes the disk `source` as the image that is held, and which may be what
 /// `source` reads from: the new file appears in place of the old one when it
 /// is complete and on the medium, with its mode, owner and extended
 /// attributes.
 ///
 /// # Errors
-/// As [`write()`]; the old file is untouched then.
+/// As [`write()`]; `Busy` when somebody else has come to use the image. The
+/// old file is untouched then.
 pub fn replace(
-    path: &Path,
+    held: &Held,
     source: &dyn BlockRead,
     options: &WriteOptions,
     monitor: &Monitor,
 ) -> Result<Written> {
-    // The file itself, not a link to it.
-    let path = fs::canonicalize(path).at(path)?;
-    let sibling = Sibling::create(&path)?;
-    let written = write(source, &sibling.file, options, monitor)?;
-    sibling.take_attributes(&path)?;
-    sibling.rename(&path)?;
+    let sibling = Sibling::create(held)?;
+    let written = write(source, sibling.file(), options, monitor)?;
+    sibling.take_place()?;
     Ok(written)
 }
 
 /// A file beside another that is to take its place; gone unless it does.
-struct Sibling {
+pub(super) struct Sibling<'a> {
+    held: &'a Held,
     path: PathBuf,
     file: File,
     renamed: bool,
 }
 
-impl Sibling {
+impl<'a> Sibling<'a> {
     /// One name per image: what a killed process left is used again.
-    fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(held: &'a Held) -> Result<Self> {
+        let path = held.path();
         let name = path.file_name().ok_or_else(|| {
             Error::invalid("the path does not name a file").at(path)
         })?;
@@ -86,14 +75,21 @@ impl Sibling {
             .open(&sibling)
             .at(&sibling)?;
         Ok(Self {
+            held,
             path: sibling,
             file,
             renamed: false,
         })
     }
 
-    fn take_attributes(&self, path: &Path) -> Result<()> {
-        let old = File::open(path).at(path)?;
+    /// The new file.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn take_attributes(&self) -> Result<()> {
+        let path = self.held.path();
+        let old = self.held.file()?;
         let metadata = old.metadata().at(path)?;
         let own = self.file.metadata()?;
         if (own.uid(), own.gid()) != (metadata.uid(), metadata.gid()) {
@@ -107,8 +103,12 @@ impl Sibling {
         attributes::copy_xattrs(&old, &self.file)
     }
 
-    fn rename(mut self, path: &Path) -> Result<()> {
+    /// Becomes the image.
+    pub(super) fn take_place(mut self) -> Result<()> {
+        self.take_attributes()?;
         self.file.sync_all().at(&self.path)?;
+        self.held.require_alone()?;
+        let path = self.held.path();
         fs::rename(&self.path, path).at(path)?;
         self.renamed = true;
         let directory = path.parent().unwrap_or(Path::new("/"));
@@ -118,7 +118,7 @@ impl Sibling {
     }
 }
 
-impl Drop for Sibling {
+impl Drop for Sibling<'_> {
     fn drop(&mut self) {
         if !self.renamed
             && let Err(error) = fs::remove_file(&self.path)

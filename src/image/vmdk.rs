@@ -7,7 +7,6 @@
 
 mod descriptor;
 mod header;
-mod joined;
 mod map;
 mod reader;
 mod sparse_writer;

@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use crate::block::{BlockRead, default_workers};
 use crate::error::{Context, Error, Result};
-use crate::image::Format;
 use crate::image::output::Output;
 use crate::image::ova::{self, Machine};
 use crate::image::qcow2::{packed_writer, plain_writer};
-use crate::image::{raw_writer, vdi, vhd, vhdx, vmdk};
+use crate::image::{Format, Image};
+use crate::image::{container_disk, gce, raw_writer, vdi, vhd, vhdx, vmdk};
 use crate::progress::Monitor;
 
 /// How an image's clusters are packed.
@@ -28,6 +28,8 @@ pub enum Compression {
     Zlib(i32),
     /// Zstandard, level 1 (fast) to 22 (small).
     Zstd(i32),
+    /// LZMA2, level 0 (fast) to 9 (small): raw images only.
+    Xz(i32),
 }
 
 impl Compression {
@@ -36,6 +38,30 @@ impl Compression {
     pub const ZLIB_LEVEL: i32 = 2;
     /// The zstd level when none is said: QEMU's.
     pub const ZSTD_LEVEL: i32 = 3;
+    /// The xz level when none is said: that of `xz`.
+    pub const XZ_LEVEL: i32 = 6;
+    /// The level of gzip when none is said: that of `gzip`.
+    pub(crate) const GZIP_LEVEL: i32 = 6;
+
+    /// What a file that ends so is packed with.
+    pub(crate) fn of_suffix(suffix: &str) -> Option<Self> {
+        match suffix {
+            "gz" => Some(Self::Zlib(Self::GZIP_LEVEL)),
+            "xz" => Some(Self::Xz(Self::XZ_LEVEL)),
+            "zst" => Some(Self::Zstd(Self::ZSTD_LEVEL)),
+            _ => None,
+        }
+    }
+
+    /// How a file that is packed as a whole ends.
+    pub(crate) fn file_suffix(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Zlib(_) => Some("gz"),
+            Self::Zstd(_) => Some("zst"),
+            Self::Xz(_) => Some("xz"),
+        }
+    }
 }
 
 impl fmt::Display for Compression {
@@ -44,6 +70,7 @@ impl fmt::Display for Compression {
             Self::None => f.write_str("none"),
             Self::Zlib(level) => write!(f, "zlib:{level}"),
             Self::Zstd(level) => write!(f, "zstd:{level}"),
+            Self::Xz(level) => write!(f, "xz:{level}"),
         }
     }
 }
@@ -51,11 +78,11 @@ impl fmt::Display for Compression {
 impl FromStr for Compression {
     type Err = Error;
 
-    /// Takes `none`, `zlib[:LEVEL]`, `zstd[:LEVEL]`.
+    /// Takes `none`, `zlib[:LEVEL]`, `zstd[:LEVEL]`, `xz[:LEVEL]`.
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
             Error::invalid(format!("there is no compression {text:?}"))
-                .hint("use none, zlib, zlib:1-12, zstd or zstd:1-22")
+                .hint("use none, zlib[:1-12], zstd[:1-22] or xz[:0-9]")
         };
         let (name, level) = match text.split_once(':') {
             Some((name, level)) => {
@@ -70,6 +97,9 @@ impl FromStr for Compression {
             }
             ("zstd", level @ (None | Some(1..=22))) => {
                 Ok(Self::Zstd(level.unwrap_or(Self::ZSTD_LEVEL)))
+            }
+            ("xz", level @ (None | Some(0..=9))) => {
+                Ok(Self::Xz(level.unwrap_or(Self::XZ_LEVEL)))
             }
             _ => Err(wrong()),
         }
@@ -150,6 +180,24 @@ impl FromStr for Subformat {
     }
 }
 
+/// What of an image is laid out beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Preallocation {
+    /// Only what holds something.
+    #[default]
+    Off,
+    /// qcow2: tables and places for everything; the data itself is a hole.
+    Metadata,
+}
+
+/// The file that is read where a new image has nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct BackingFile {
+    pub(crate) image: Image,
+    pub(crate) name: String,
+}
+
 /// How an image is written.
 ///
 /// ```
@@ -170,6 +218,9 @@ pub struct WriteOptions {
     pub(crate) writeback: Writeback,
     pub(crate) workers: NonZeroUsize,
     pub(crate) machine: Option<Machine>,
+    pub(crate) preallocation: Preallocation,
+    pub(crate) backing: Option<BackingFile>,
+    pub(crate) architecture: Option<String>,
 }
 
 impl WriteOptions {
@@ -184,6 +235,9 @@ impl WriteOptions {
             writeback: Writeback::default(),
             workers: default_workers(),
             machine: None,
+            preallocation: Preallocation::Off,
+            backing: None,
+            architecture: None,
         }
     }
 
@@ -233,6 +287,45 @@ impl WriteOptions {
         self
     }
 
+    /// What of a qcow2 image is laid out beforehand.
+    #[must_use]
+    pub fn preallocation(mut self, preallocation: Preallocation) -> Self {
+        self.preallocation = preallocation;
+        self
+    }
+
+    /// Writes a qcow2 image with only what differs from `image`, which it
+    /// will look for at `name`: an absolute path, or one relative to its own
+    /// directory.
+    ///
+    /// ```no_run
+    /// use imagewright::Monitor;
+    /// use imagewright::image::{self, Format, OpenOptions, WriteOptions};
+    ///
+    /// let open = |path: &str| image::open(path.as_ref(), &OpenOptions::new());
+    /// let options = WriteOptions::new(Format::Qcow2)
+    ///     .backing(&open("base.qcow2")?, "base.qcow2");
+    /// let target = std::fs::File::create_new("changed.qcow2")?;
+    /// image::write(&open("changed.raw")?, &target, &options, &Monitor::silent())?;
+    /// # Ok::<_, imagewright::Error>(())
+    /// ```
+    #[must_use]
+    pub fn backing(mut self, image: &Image, name: impl Into<String>) -> Self {
+        self.backing = Some(BackingFile {
+            image: image.clone(),
+            name: name.into(),
+        });
+        self
+    }
+
+    /// The architecture that a container image says it is for, as Go names
+    /// them; `amd64` by default.
+    #[must_use]
+    pub fn architecture(mut self, name: impl Into<Option<String>>) -> Self {
+        self.architecture = name.into();
+        self
+    }
+
     /// How many threads read and encode.
     #[must_use]
     pub fn workers(mut self, workers: NonZeroUsize) -> Self {
@@ -255,6 +348,26 @@ impl WriteOptions {
 }
 
 impl WriteOptions {
+    /// Fails for what only qcow2 has, and not all of it at once.
+    fn check_qcow2_only(&self) -> Result<()> {
+        let format = self.format;
+        let wrong = match (self.preallocation, &self.backing) {
+            (Preallocation::Off, None) => return Ok(()),
+            (_, Some(_)) if format != Format::Qcow2 => "backing file",
+            (Preallocation::Metadata, _) if format != Format::Qcow2 => {
+                "preallocation"
+            }
+            (Preallocation::Metadata, Some(_)) => "preallocation and a backing",
+            (Preallocation::Metadata, None)
+                if self.compression != Compression::None =>
+            {
+                "preallocation with compression"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(format!("{format} images have no {wrong}")))
+    }
+
     /// The error of a compression the format does not have.
     pub(crate) fn no_compression(&self) -> Error {
         Error::invalid(format!(
@@ -314,18 +427,20 @@ pub fn write(
     {
         return Err(options.no_subformat(subformat));
     }
+    options.check_qcow2_only()?;
     let output = Output::new(target, options);
     let written = match (format, options.compression) {
         (Format::Raw, Compression::None) => {
             raw_writer::write(source, output, options, monitor)
         }
-        (Format::Qcow2, Compression::None) => {
-            plain_writer::write(source, output, options, monitor)
+        (Format::Qcow2, _) => write_qcow2(source, output, options, monitor),
+        (Format::Raw, _) => {
+            raw_writer::write_packed(source, output, options, monitor)
         }
-        (Format::Qcow2, _) => {
-            packed_writer::write(source, output, options, monitor)
+        (Format::Gce, _) => gce::write(source, output, options, monitor),
+        (Format::ContainerDisk, _) => {
+            container_disk::write(source, output, options, monitor)
         }
-        (Format::Raw, _) => Err(options.no_compression()),
         (Format::Vdi, Compression::None) => {
             vdi::write(source, output, options, monitor)
         }
@@ -345,4 +460,22 @@ pub fn write(
         ))),
     };
     written.during(format!("writing the {format} image"))
+}
+
+/// Writes qcow2, also as a part of something else.
+pub(crate) fn write_qcow2(
+    source: &dyn BlockRead,
+    output: Output<'_>,
+    options: &WriteOptions,
+    monitor: &Monitor,
+) -> Result<Written> {
+    match options.compression {
+        Compression::None => {
+            plain_writer::write(source, output, options, monitor)
+        }
+        Compression::Zlib(_) | Compression::Zstd(_) => {
+            packed_writer::write(source, output, options, monitor)
+        }
+        Compression::Xz(_) => Err(options.no_compression()),
+    }
 }

@@ -19,7 +19,8 @@ use crate::sys::namespace::in_private_mounts;
 /// Trims the system's filesystems on the image, then rewrites it in place.
 ///
 /// At any moment the old or the new image is there, whole; mode, owner and
-/// extended attributes stay.
+/// extended attributes stay. Without `write` it stays as it is in format,
+/// variant and compression.
 ///
 /// # Errors
 /// `Busy` when another process holds the image; those of opening, mounting
@@ -29,7 +30,7 @@ use crate::sys::namespace::in_private_mounts;
 /// Root: CAP_SYS_ADMIN and CAP_MKNOD.
 pub fn compact(
     options: &LocalOptions,
-    write: &WriteOptions,
+    write: Option<&WriteOptions>,
     monitor: &Monitor,
 ) -> Result<Compacted> {
     capability::require_admin("compacting an image")?;
@@ -38,7 +39,9 @@ pub fn compact(
     let work = WorkDir::create(&base)?;
     let open = OpenOptions::new()
         .format(options.format)
-        .gate(Gate::beside());
+        .gate(Gate::beside())
+        .spool(work.outputs())
+        .monitor(monitor);
     let trim = |disk: &File| trim(disk, options, &work);
     let done = image::compact(&options.path, &open, write, monitor, trim);
     after(done, work.close())

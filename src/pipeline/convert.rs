@@ -24,7 +24,11 @@ pub fn convert(
     write: &WriteOptions,
     monitor: &Monitor,
 ) -> Result<Written> {
-    let image = image::open(source, open)
+    let directory = directory_of(target);
+    fs::create_dir_all(directory).at(directory)?;
+    // Where the target finds room, what is unpacked does.
+    let open = open.clone().spool(directory).monitor(monitor);
+    let image = image::open(source, &open)
         .during("opening the image")
         .at(source)?;
     let same = source.canonicalize().ok() == target.canonicalize().ok();
@@ -37,8 +41,6 @@ pub fn convert(
         .file_name()
         .and_then(|name| name.to_str())
         .ok_or_else(|| Error::invalid("not a file name").at(target))?;
-    let directory = directory_of(target);
-    fs::create_dir_all(directory).at(directory)?;
     let work = WorkDir::create(&directory.join(".imagewright"))?;
     let mut publisher = Publisher::new(&work.outputs(), directory);
     let done = publisher.create(name).and_then(|file| {

@@ -2,11 +2,9 @@
 //! One image changed: phase 1 alone, in place or into a new file.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 
 use super::input::Input;
@@ -14,11 +12,11 @@ use super::plan::OutputPlan;
 use super::provision_plan::ProvisionPlan;
 use super::provisioning::{Provisioning, explain_full_host};
 use super::report::Stopwatch;
-use super::single_output::{SingleOutput, directory_of};
+use super::single_output::{SingleOutput, as_named, directory_of};
 use super::work_dir::WorkDir;
 use super::{CustomizeOptions, Phase};
-use crate::error::{Context, Error, ErrorKind, Result, after};
-use crate::image::{Format, ImageInfo};
+use crate::error::{Context, Error, Result, after};
+use crate::image::{Format, Held, WriteOptions};
 use crate::progress::Monitor;
 use crate::provision::{self, NewPassword};
 use crate::source::Reference;
@@ -103,7 +101,7 @@ pub fn customize(
     let input = Input::fetch(&options.input, &options.scratch(), monitor)?;
     let (plan, output) = plan(options, &input)?;
     let _held = match &output.replaces {
-        Some(_) => Some(hold(&output.path)?),
+        Some(_) => Some(Held::take(&output.path)?),
         None => None,
     };
     watch.expect(FIXED_PHASES + plan.provision.tasks.len());
@@ -125,21 +123,6 @@ pub fn customize(
     })
     .map_err(|error| explain_full_host(error, directory));
     after(done, work.close())
-}
-
-/// Keeps other sessions from replacing the same image.
-fn hold(path: &Path) -> Result<Flock<File>> {
-    let file = File::open(path).at(path)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-        match errno {
-            Errno::EWOULDBLOCK => Error::new(
-                ErrorKind::Busy,
-                "another session is changing this image",
-            )
-            .at(path),
-            errno => Error::from(errno).at(path),
-        }
-    })
 }
 
 fn run(
@@ -173,7 +156,7 @@ fn run(
     let tasks = &provisioning.plan.tasks;
     Ok(CustomizeReport {
         output: output.path.clone(),
-        format: output.format,
+        format: output.options.format,
         steps: tasks.iter().map(ToString::to_string).collect(),
         passwords,
         phases: watch.finish(),
@@ -192,8 +175,8 @@ fn plan(
         provision: ProvisionPlan::new(&options.recipe, input)?,
         output: OutputPlan {
             name: output.path.display().to_string(),
-            format: output.format,
-            compression: output.compression,
+            format: output.options.format,
+            compression: output.options.compression,
         },
         in_place: output.replaces.is_some(),
     };
@@ -211,15 +194,14 @@ fn new_file(
             .at(path)
             .hint("leave --output out to replace the image"));
     }
-    let by_suffix = || {
-        let format = Format::from_suffix(path);
-        (format.unwrap_or_else(|| input.image.format()), None)
+    let write = match options.format {
+        Some((format, compression)) => WriteOptions::new(format)
+            .compression(compression.unwrap_or_default()),
+        None => as_named(path, input.image.format()),
     };
-    let (format, compression) = options.format.unwrap_or_else(by_suffix);
     Ok(SingleOutput {
         path: path.to_owned(),
-        format,
-        compression: compression.unwrap_or_default(),
+        options: write,
         replaces: None,
     })
 }
@@ -233,35 +215,21 @@ fn in_place(options: &CustomizeOptions, input: &Input) -> Result<SingleOutput> {
     }
     // The file is replaced, not a symlink to it.
     let path = input.path.canonicalize().at(&input.path)?;
-    refuse_loss(input.image.info()).at(&path)?;
-    let own = (input.image.format(), None);
-    let (format, compression) = options.format.unwrap_or(own);
-    if format != input.image.format() {
-        return Err(Error::invalid(format!(
-            "replacing an image keeps its format, {}",
-            input.image.format()
-        ))
-        .at(&path)
-        .hint("name a new file with --output"));
+    let mut write = WriteOptions::keeping(&input.image).at(&path)?;
+    if let Some((format, compression)) = options.format {
+        if format != write.format {
+            return Err(Error::invalid(format!(
+                "replacing an image keeps its format, {}",
+                write.format
+            ))
+            .at(&path)
+            .hint("name a new file with --output"));
+        }
+        write.compression = compression.unwrap_or_default();
     }
     Ok(SingleOutput {
         replaces: Some(fs::metadata(&path).at(&path)?),
         path,
-        format,
-        compression: compression.unwrap_or_default(),
+        options: write,
     })
-}
-
-/// What a rewrite of the image would not keep.
-fn refuse_loss(info: &ImageInfo) -> Result<()> {
-    let lost = match info {
-        _ if !info.snapshots.is_empty() => "snapshots",
-        _ if info.backing.is_some() => "a backing file",
-        _ if !info.data_files.is_empty() => "files of its own for data",
-        _ => return Ok(()),
-    };
-    Err(Error::unsupported(format!(
-        "the image has {lost}, which a replacement would not have"
-    ))
-    .hint("name a new file with --output"))
 }

@@ -32,6 +32,9 @@ pub struct InputOptions {
     /// Whether a damaged GPT is written anew from its valid copy, on the
     /// working disk; without, only what needs no guess is changed.
     pub repair_table: bool,
+    /// Where an image in a compressed stream is unpacked, to a file without
+    /// a name; that of `TMPDIR`, or `/var/tmp`, when it is not said.
+    pub spool: Option<PathBuf>,
 }
 
 impl InputOptions {
@@ -43,6 +46,7 @@ impl InputOptions {
             format: None,
             root: None,
             repair_table: false,
+            spool: None,
         }
     }
 }
@@ -74,9 +78,13 @@ impl Input {
     ) -> Result<Self> {
         let fetched = fetch(&options.reference, &options.fetch, monitor)?;
         let path = fetched.path;
-        let open = OpenOptions::new()
+        let mut open = OpenOptions::new()
             .format(options.format)
-            .gate(Gate::beside());
+            .gate(Gate::beside())
+            .monitor(monitor);
+        if let Some(directory) = &options.spool {
+            open = open.spool(directory);
+        }
         let image = image::open(&path, &open)
             .during("opening the image")
             .at(&path)?;

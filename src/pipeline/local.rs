@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::discovery::{Discovered, discover};
-use super::single_output::{SingleOutput, directory_of};
+use super::single_output::{SingleOutput, as_named, directory_of};
 use super::work_dir::WorkDir;
 use crate::block::{CopyOptions, copy_to_raw};
 use crate::discover::{DiscoverOptions, SystemLayout};
 use crate::error::{Context, Result};
-use crate::image::{self, Compression, Format, Gate, Image, OpenOptions};
+use crate::image::{
+    self, Compression, Format, Gate, Image, OpenOptions, WriteOptions,
+};
 use crate::progress::Monitor;
 
 /// Which file, and how it is opened.
@@ -75,9 +77,12 @@ impl LocalImage {
     ) -> Result<Self> {
         // A symlink stays one when the image is replaced.
         let path = options.path.canonicalize().at(&options.path)?;
-        let open = OpenOptions::new()
+        let mut open = OpenOptions::new()
             .format(options.format)
             .gate(Gate::beside());
+        if let Some(directory) = &options.work_dir {
+            open = open.spool(directory);
+        }
         let image = image::open(&path, &open)
             .during("opening the image")
             .at(&path)?;
@@ -104,10 +109,10 @@ impl LocalImage {
         work: &WorkDir,
         monitor: &Monitor,
     ) -> Result<File> {
-        match (self.image.format(), self.take_decoded()) {
+        match (self.image.is_plain_raw(), self.take_decoded()) {
             (_, Some(decoded)) => Ok(decoded),
-            (Format::Raw, None) => File::open(&self.path).at(&self.path),
-            (_, None) => self.to_change(work, monitor),
+            (true, None) => File::open(&self.path).at(&self.path),
+            (false, None) => self.to_change(work, monitor),
         }
     }
 
@@ -135,29 +140,40 @@ impl LocalImage {
             .and_then(|mut decoded| decoded.take())
     }
 
+    /// How the result is written to `output`: one that replaces the image is
+    /// as the image was, but for the compression where that is said.
+    pub(super) fn write_options(
+        &self,
+        output: &Path,
+        compression: Option<Compression>,
+    ) -> Result<WriteOptions> {
+        let mut options = match output == self.path {
+            true => WriteOptions::keeping(&self.image).at(output)?,
+            false => as_named(output, self.image.format()),
+        };
+        if let Some(compression) = compression {
+            options.compression = compression;
+        }
+        Ok(options)
+    }
+
     /// Writes the changed disk to `output`, which appears when it is whole;
     /// one that replaces the image has its owner and mode.
     pub(super) fn save(
         &self,
         disk: File,
         output: &Path,
-        compression: Compression,
+        options: WriteOptions,
         work: &WorkDir,
         monitor: &Monitor,
     ) -> Result<PathBuf> {
-        let own = self.image.format();
-        let format = match output == self.path {
-            true => own,
-            false => Format::from_suffix(output).unwrap_or(own),
-        };
         let replaces = match output == self.path {
             true => Some(fs::metadata(&self.path).at(&self.path)?),
             false => None,
         };
         SingleOutput {
             path: output.to_owned(),
-            format,
-            compression,
+            options,
             replaces,
         }
         .write(disk, work, monitor)?;

@@ -19,6 +19,7 @@ use crate::discover::SystemLayout;
 use crate::error::{Context, Error, Result, after};
 use crate::finalise;
 use crate::image::{self, OpenOptions, WriteOptions};
+use crate::partition::Architecture;
 use crate::progress::Monitor;
 use crate::recipe::Recipe;
 
@@ -83,7 +84,9 @@ impl Packaging<'_> {
         watch.begin("write the outputs");
         let mut publisher =
             Publisher::new(&self.work.outputs(), self.directory);
-        let artifacts = self.write_outputs(disk, &mut publisher)?;
+        let architecture = facts.layout.architecture;
+        let artifacts =
+            self.write_outputs(disk, architecture, &mut publisher)?;
         watch.begin("publish");
         let manifest = self.manifest(facts, artifacts)?;
         publisher.write("manifest.json", &manifest.to_json()?)?;
@@ -95,10 +98,12 @@ impl Packaging<'_> {
     fn write_outputs(
         &self,
         disk: File,
+        architecture: Option<Architecture>,
         publisher: &mut Publisher,
     ) -> Result<Vec<ArtifactRecord>> {
         let open = OpenOptions::new().format(image::Format::Raw);
         let disk = image::open_file(disk, &open)?;
+        let architecture = architecture.map(|it| it.go_name().to_owned());
         let mut records = Vec::new();
         for output in self.outputs {
             let OutputPlan {
@@ -107,7 +112,9 @@ impl Packaging<'_> {
                 compression,
             } = output;
             let file = publisher.create(name)?;
-            let options = WriteOptions::new(*format).compression(*compression);
+            let options = WriteOptions::new(*format)
+                .compression(*compression)
+                .architecture(architecture.clone());
             let written = image::write(&disk, &file, &options, self.monitor)
                 .during("writing an output")
                 .at(name)?;

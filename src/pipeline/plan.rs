@@ -138,8 +138,9 @@ fn planned(
     }
     let mut planned: Vec<OutputPlan> = Vec::new();
     for (name, format, compression) in outputs {
-        let name = name.unwrap_or_else(|| format!("{stem}.{format}"));
         let compression = compression.unwrap_or_default();
+        let suffix = format.suffix_with(compression);
+        let name = name.unwrap_or_else(|| format!("{stem}.{suffix}"));
         if planned.iter().any(|other| other.name == name) {
             return Err(Error::new(
                 ErrorKind::Recipe,
@@ -185,6 +186,9 @@ fn compression_of(compression: recipe::Compression) -> Compression {
         }
         recipe::Compression::Zstd(level) => {
             Compression::Zstd(level.map_or(Compression::ZSTD_LEVEL, i32::from))
+        }
+        recipe::Compression::Xz(level) => {
+            Compression::Xz(level.map_or(Compression::XZ_LEVEL, i32::from))
         }
         recipe::Compression::None => Compression::None,
     }

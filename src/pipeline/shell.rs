@@ -9,11 +9,10 @@ use std::process::ExitStatus;
 use super::ShellOptions;
 use super::input::Input;
 use super::mounted::{MountedDisk, MountedOptions};
-use super::single_output::SingleOutput;
+use super::single_output::{SingleOutput, as_named};
 use super::work_dir::WorkDir;
 use crate::chroot::GuestEnvironment;
 use crate::error::{Context, Error, Result, after};
-use crate::image::{Compression, Format};
 use crate::progress::Monitor;
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
@@ -76,12 +75,10 @@ fn run(
     if let Some(output) = &options.output
         && status.success()
     {
-        let format =
-            Format::from_suffix(output).unwrap_or_else(|| input.image.format());
+        let options = as_named(output, input.image.format());
         SingleOutput {
             path: output.clone(),
-            format,
-            compression: Compression::default(),
+            options,
             replaces: None,
         }
         .write(disk, work, monitor)?;
@@ -96,7 +93,7 @@ fn disk_to_enter(
     work: &WorkDir,
     monitor: &Monitor,
 ) -> Result<File> {
-    if options.read_only && input.image.format() == Format::Raw {
+    if options.read_only && input.image.is_plain_raw() {
         return File::open(&input.path).at(&input.path);
     }
     input.working_disk(work, monitor)

@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use super::work_dir::WorkDir;
 use crate::artifact::Publisher;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::image::{self, Compression, Format, OpenOptions, WriteOptions};
+use crate::image::{self, Format, OpenOptions, WriteOptions};
 use crate::progress::Monitor;
 
 /// Where one image goes, and how it is written.
 #[derive(Debug, Clone)]
 pub(super) struct SingleOutput {
     pub(super) path: PathBuf,
-    pub(super) format: Format,
-    pub(super) compression: Compression,
+    pub(super) options: WriteOptions,
     /// The file that is replaced: its owner and mode stay.
     pub(super) replaces: Option<Metadata>,
 }
@@ -43,9 +42,7 @@ impl SingleOutput {
             fchown(&file, Some(old.uid()), Some(old.gid())).at(&self.path)?;
             file.set_permissions(old.permissions()).at(&self.path)?;
         }
-        let options =
-            WriteOptions::new(self.format).compression(self.compression);
-        image::write(&disk, &file, &options, monitor)
+        image::write(&disk, &file, &self.options, monitor)
             .during("writing the changed image")
             .at(&self.path)?;
         monitor.check()?;
@@ -71,6 +68,14 @@ fn refuse_changed(old: &Metadata, path: &Path) -> Result<()> {
         "the image was changed by somebody else meanwhile; it is left as it is",
     )
     .at(path))
+}
+
+/// How a new file is written: as its name says, else in the format of the
+/// image that it is made of.
+pub(super) fn as_named(path: &Path, own: Format) -> WriteOptions {
+    let (format, compression) =
+        Format::from_name_of(path).unwrap_or((own, None));
+    WriteOptions::new(format).compression(compression.unwrap_or_default())
 }
 
 /// The directory of a file.

@@ -13,7 +13,7 @@ use super::single_output::directory_of;
 use super::work_dir::WorkDir;
 use crate::error::{Result, after};
 use crate::finalise::{self, Action, Carries, Operation};
-use crate::image::Compression;
+use crate::image::{Compression, Held, WriteOptions};
 use crate::progress::Monitor;
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
@@ -29,7 +29,8 @@ pub struct SysprepOptions {
     /// The new image; the old one is replaced when it is not said.
     pub output: Option<PathBuf>,
     /// How the data of the new image is compressed.
-    pub compression: Compression,
+    /// As the replaced image's, or not at all, when it is not said.
+    pub compression: Option<Compression>,
     /// Only tell what would be done.
     pub dry_run: bool,
 }
@@ -44,7 +45,7 @@ impl SysprepOptions {
             image,
             operations,
             output: None,
-            compression: Compression::None,
+            compression: None,
             dry_run: false,
         }
     }
@@ -89,6 +90,15 @@ pub fn sysprep(
     capability::require_admin("cleaning an image")?;
     let local = LocalImage::open(&options.image, monitor)?;
     let output = options.output.as_ref().unwrap_or(&local.path);
+    let write = match options.dry_run {
+        true => None,
+        false => Some(local.write_options(output, options.compression)?),
+    };
+    let in_place = !options.dry_run && *output == local.path;
+    let _held = match in_place {
+        true => Some(Held::take(&local.path)?),
+        false => None,
+    };
     let base = match (&options.image.work_dir, options.dry_run) {
         (Some(base), _) => base.clone(),
         (None, true) => PathBuf::from("/var/tmp/.imagewright"),
@@ -96,13 +106,14 @@ pub fn sysprep(
     };
     let work = WorkDir::create(&base)?;
     let done = in_private_mounts(|session| {
-        run(options, &local, &work, session, monitor)
+        run(options, write, &local, &work, session, monitor)
     });
     after(done, work.close())
 }
 
 fn run(
     options: &SysprepOptions,
+    write: Option<WriteOptions>,
     local: &LocalImage,
     work: &WorkDir,
     session: &PrivateMounts,
@@ -124,17 +135,11 @@ fn run(
         false => cleaned.and_then(|done| disk.trim().map(|_| done)),
     };
     let operations = after(cleaned, disk.close())?;
-    let output = match read_only {
-        true => None,
-        false => {
+    let output = match write {
+        None => None,
+        Some(write) => {
             let output = options.output.as_ref().unwrap_or(&local.path);
-            Some(local.save(
-                file,
-                output,
-                options.compression,
-                work,
-                monitor,
-            )?)
+            Some(local.save(file, output, write, work, monitor)?)
         }
     };
     Ok(SysprepReport { operations, output })

@@ -134,8 +134,8 @@ fn check_name(
     ))
 }
 
-/// How an output is compressed: `none`, `zlib` or `zstd`, the latter two with
-/// an optional `:LEVEL`.
+/// How an output is compressed: `none`, or `zlib`, `zstd` or `xz` with an
+/// optional `:LEVEL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
@@ -145,6 +145,8 @@ pub enum Compression {
     Zlib(Option<u8>),
     /// Zstandard, level 1 to 22.
     Zstd(Option<u8>),
+    /// LZMA2, level 0 to 9: raw images only.
+    Xz(Option<u8>),
 }
 
 impl FromStr for Compression {
@@ -153,7 +155,7 @@ impl FromStr for Compression {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
             Error::invalid(format!(
-                "`{text}` is not none, zlib[:1-12] or zstd[:1-22]"
+                "`{text}` is not none, zlib[:1-12], zstd[:1-22] or xz[:0-9]"
             ))
         };
         let (method, level) = match text.split_once(':') {
@@ -167,6 +169,7 @@ impl FromStr for Compression {
             ("none", None) => Ok(Self::None),
             ("zlib", None | Some(1..=12)) => Ok(Self::Zlib(level)),
             ("zstd", None | Some(1..=22)) => Ok(Self::Zstd(level)),
+            ("xz", None | Some(0..=9)) => Ok(Self::Xz(level)),
             _ => Err(wrong()),
         }
     }
@@ -178,13 +181,14 @@ impl fmt::Display for Compression {
             Self::None => ("none", None),
             Self::Zlib(level) => ("zlib", *level),
             Self::Zstd(level) => ("zstd", *level),
+            Self::Xz(level) => ("xz", *level),
         };
         f.write_str(method)?;
         level.map_or(Ok(()), |level| write!(f, ":{level}"))
     }
 }
 
-text_serde!(Compression, "none, zlib or zstd");
+text_serde!(Compression, "none, zlib, zstd or xz");
 
 #[cfg(test)]
 mod tests {
@@ -192,11 +196,13 @@ mod tests {
 
     #[test]
     fn compressions() {
-        for text in ["none", "zlib", "zlib:12", "zstd", "zstd:3", "zstd:22"] {
+        for text in [
+            "none", "zlib", "zlib:12", "zstd", "zstd:3", "zstd:22", "xz:0",
+        ] {
             let compression: Compression = text.parse().unwrap();
             assert_eq!(compression.to_string(), text);
         }
-        for text in ["", "none:1", "zlib:0", "zlib:13", "zstd:x", "xz"] {
+        for text in ["", "none:1", "zlib:0", "zlib:13", "zstd:x", "xz:10"] {
             assert!(text.parse::<Compression>().is_err(), "{text}");
         }
     }

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -110,6 +111,12 @@ pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> Result<bool> {
         Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::ENODEV) => Ok(false),
         Err(errno) => Err(Error::from(errno).offset(offset)),
     }
+}
+
+/// Bytes that this process may still write to a directory's filesystem.
+pub(crate) fn free_space(directory: &Path) -> Result<u64> {
+    let stat = nix::sys::statvfs::statvfs(directory)?;
+    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
 /// Asks the kernel to begin writing a range to the medium; does not wait

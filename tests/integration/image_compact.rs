@@ -53,7 +53,7 @@ fn a_compacted_image_is_smaller_and_keeps_its_attributes() {
         let compacted = image::compact(
             &path,
             &OpenOptions::new().format(format),
-            &options(format),
+            Some(&options(format)),
             &Monitor::silent(),
             trim,
         )
@@ -83,7 +83,7 @@ fn a_failed_trim_leaves_the_image() {
     let error = image::compact(
         &path,
         &OpenOptions::new(),
-        &options(Format::Qcow2),
+        Some(&options(Format::Qcow2)),
         &Monitor::silent(),
         |_| Err(Error::unsupported("no")),
     )
@@ -97,14 +97,121 @@ fn an_image_in_use_is_refused() {
     let files = Files::new();
     let path = files.path("a.image");
     qemu_img(&["create", "-f", "qcow2", text(&path), "1M"]);
-    image::require_unused(&path).unwrap();
+    image::Held::take_alone(&path).unwrap();
     for write in [false, true] {
         let held = File::options().read(true).write(write).open(&path).unwrap();
-        let error = image::require_unused(&path).unwrap_err();
+        let error = image::Held::take_alone(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         drop(held);
     }
-    image::require_unused(&path).unwrap();
+    let held = image::Held::take_alone(&path).unwrap();
+    let error = image::Held::take(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    drop(held);
+    image::Held::take(&path).unwrap();
+}
+
+/// qemu-io holds the image as a running machine would.
+fn with_qemu<R>(path: &Path, run: impl FnOnce() -> R) -> R {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let mut qemu = Command::new("qemu-io")
+        .args(["-f", "qcow2", text(path)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("qemu-io: run fixtures/setup.sh to install it");
+    let mut stdin = qemu.stdin.take().unwrap();
+    // It answers when it has the image.
+    stdin.write_all(b"length\n").unwrap();
+    stdin.flush().unwrap();
+    let mut line = String::new();
+    let stdout = qemu.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let result = run();
+    drop(stdin);
+    qemu.wait().unwrap();
+    result
+}
+
+#[test]
+fn an_image_is_kept_from_qemu_and_left_to_it() {
+    let files = Files::new();
+    let path = files.path("a.qcow2");
+    qemu_img(&["create", "-f", "qcow2", text(&path), "1M"]);
+    let error = with_qemu(&path, || image::Held::take(&path).unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    assert!(error.message().contains("QEMU"), "{error}");
+    let held = image::Held::take(&path).unwrap();
+    let write = || {
+        std::process::Command::new("qemu-io")
+            .args(["-f", "qcow2", "-c", "write 0 512", text(&path)])
+            .output()
+            .unwrap()
+    };
+    let output = write();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("lock"), "{said}");
+    // Reading does no harm.
+    qemu_img(&["check", text(&path)]);
+    held.require_unchanged().unwrap();
+    drop(held);
+    let held = image::Held::take(&path).unwrap();
+    fs::write(&path, "something else").unwrap();
+    let error = held.require_unchanged().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+}
+
+#[test]
+fn who_comes_while_an_image_is_rewritten_is_noticed() {
+    let files = Files::new();
+    let (raw, path) = (files.path("a.raw"), files.path("a.image"));
+    make_disk(&raw, 9_000_448, 30, 1);
+    for change in [false, true] {
+        qemu_img(&["convert", "-O", "qcow2", text(&raw), text(&path)]);
+        let mut reader = None;
+        let error = image::compact(
+            &path,
+            &OpenOptions::new(),
+            None,
+            &Monitor::silent(),
+            |_| {
+                if change {
+                    fs::write(&path, "another image")?;
+                } else {
+                    reader = Some(File::open(&path)?);
+                }
+                Ok(())
+            },
+        )
+        .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        match change {
+            true => assert_eq!(fs::read(&path).unwrap(), b"another image"),
+            false => assert_same(&open_as(&path, Format::Qcow2), &raw),
+        }
+    }
+}
+
+#[test]
+fn what_a_rewrite_would_lose_is_refused() {
+    let files = Files::new();
+    let path = files.path("a.qcow2");
+    let create = || qemu_img(&["create", "-f", "qcow2", text(&path), "1M"]);
+    let keeping = || {
+        let options = OpenOptions::new().gate(image::Gate::beside());
+        WriteOptions::keeping(&image::open(&path, &options).unwrap())
+    };
+    create();
+    keeping().unwrap();
+    qemu_img(&["snapshot", "-c", "one", text(&path)]);
+    assert_eq!(keeping().unwrap_err().kind(), ErrorKind::Unsupported);
+    let base = files.path("base");
+    make_disk(&base, 1 << 20, 3, 1);
+    let base = ["-b", "base", "-F", "raw"];
+    qemu_img(&[&["create", "-f", "qcow2"][..], &base, &[text(&path)]].concat());
+    assert_eq!(keeping().unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 #[test]

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use imagewright::block::{CopyOptions, copy_to_raw};
 use imagewright::image::{
-    self, Compression, Digest, Format, OpenOptions, WriteOptions, Written,
+    self, Compression, Digest, Format, OpenOptions, Preallocation,
+    WriteOptions, Written,
 };
 use imagewright::{CancelToken, ErrorKind, Monitor};
 
 use crate::image_support::{
     Files, assert_digest, assert_same, create, make_disk, open_as, qemu_img,
-    run, text,
+    run, scribble, text,
 };
 
 fn write(source: &Path, target: &Path, options: &WriteOptions) -> Written {
@@ -158,14 +159,124 @@ fn a_cancelled_write_ends() {
     let source = image::open(&raw, &OpenOptions::new()).unwrap();
     for format in [Format::Raw, Format::Qcow2] {
         for compression in [Compression::None, Compression::Zstd(1)] {
-            if format == Format::Raw && compression != Compression::None {
-                continue;
-            }
             let options = WriteOptions::new(format).compression(compression);
             let target = create(&files.path("b"));
             let error =
                 image::write(&source, &target, &options, &monitor).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Cancelled);
         }
+    }
+}
+
+#[test]
+fn preallocated_tables_are_sound_and_the_data_is_a_hole() {
+    use std::os::unix::fs::MetadataExt;
+    for (seed, size) in [0, 512, 9_000_448, 9_000_001].into_iter().enumerate() {
+        let files = Files::new();
+        let (raw, path) = (files.path("a.raw"), files.path("a.qcow2"));
+        make_disk(&raw, size, size.min(20), seed as u64);
+        for cluster_size in [512, 65_536, 2 << 20] {
+            let options = qcow2("none", cluster_size)
+                .preallocation(Preallocation::Metadata);
+            let written = write(&raw, &path, &options);
+            assert_digest(&path, &written);
+            qemu_img(&["check", "-f", "qcow2", text(&path)]);
+            let (raw, path) = (text(&raw), text(&path));
+            qemu_img(&["compare", "-f", "raw", "-F", "qcow2", raw, path]);
+        }
+    }
+    let files = Files::new();
+    let (raw, path) = (files.path("a.raw"), files.path("a.qcow2"));
+    make_disk(&raw, 4 << 30, 10, 9);
+    let options = qcow2("none", 65_536).preallocation(Preallocation::Metadata);
+    let written = write(&raw, &path, &options);
+    assert!(written.bytes > 4 << 30);
+    assert!(path.metadata().unwrap().blocks() * 512 < 64 << 20);
+    let map = qemu_img(&["map", "--output=json", text(&path)]);
+    let map: serde_json::Value = serde_json::from_str(&map).unwrap();
+    let mapped: u64 = map
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|extent| extent["offset"].is_u64())
+        .map(|extent| extent["length"].as_u64().unwrap())
+        .sum();
+    assert_eq!(mapped, 4 << 30, "not all has its place");
+}
+
+#[test]
+fn an_overlay_has_what_its_base_has_not() {
+    for (seed, (base_size, size)) in [
+        (9_000_448, 9_000_448),
+        (3_000_320, 9_000_448),
+        (9_000_448, 3_000_832),
+        (5 << 20, 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let files = Files::new();
+        let (raw, base) = (files.path("a.raw"), files.path("base.qcow2"));
+        let (mother, path) = (files.path("m.raw"), files.path("a.qcow2"));
+        make_disk(&mother, base_size, 40, seed as u64);
+        qemu_img(&["convert", "-O", "qcow2", text(&mother), text(&base)]);
+        // The base's content, longer or shorter, changed here and there.
+        std::fs::copy(&mother, &raw).unwrap();
+        let file = File::options().write(true).open(&raw).unwrap();
+        file.set_len(size).unwrap();
+        if size > 0 {
+            scribble(&raw, "raw", size, 7);
+        }
+        let image = open_as(&base, Format::Qcow2);
+        for cluster_size in [512, 65_536] {
+            for compression in ["none", "zlib", "zstd"] {
+                let options = qcow2(compression, cluster_size)
+                    .backing(&image, "base.qcow2");
+                let written = write(&raw, &path, &options);
+                assert_digest(&path, &written);
+                let one = options.workers(NonZeroUsize::MIN);
+                assert_eq!(write(&raw, &path, &one), written);
+                qemu_img(&["check", "-f", "qcow2", text(&path)]);
+                let (raw, path) = (text(&raw), text(&path));
+                qemu_img(&["compare", "-f", "raw", "-F", "qcow2", raw, path]);
+            }
+        }
+        if size > 0 {
+            assert_same(&open_as(&path, Format::Qcow2), &raw);
+        }
+        let info = qemu_img(&["info", "--output=json", text(&path)]);
+        assert!(info.contains("\"backing-filename-format\": \"qcow2\""));
+        // What is the same as the base takes nothing.
+        std::fs::copy(&mother, &raw).unwrap();
+        let options = qcow2("none", 65_536).backing(&image, "base.qcow2");
+        let written = write(&raw, &path, &options);
+        assert!(written.bytes < 512 << 10, "{}", written.bytes);
+    }
+}
+
+#[test]
+fn options_of_another_format_are_refused() {
+    let files = Files::new();
+    let raw = files.path("a.raw");
+    make_disk(&raw, 1 << 20, 3, 4);
+    let source = open_as(&raw, Format::Raw);
+    let metadata = Preallocation::Metadata;
+    for options in [
+        WriteOptions::new(Format::Raw).preallocation(metadata),
+        WriteOptions::new(Format::Vdi).backing(&source, "a.raw"),
+        qcow2("zstd", 65_536).preallocation(metadata),
+        qcow2("none", 65_536)
+            .backing(&source, "a")
+            .preallocation(metadata),
+        qcow2("none", 65_536).backing(&source, ""),
+        qcow2("xz", 65_536),
+        WriteOptions::new(Format::Gce).compression(Compression::Zstd(3)),
+        WriteOptions::new(Format::Ova).compression(Compression::Xz(3)),
+    ] {
+        let target = create(&files.path("b"));
+        let monitor = Monitor::silent();
+        let error =
+            image::write(&source, &target, &options, &monitor).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
 }

@@ -7,7 +7,7 @@ mod package;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use imagewright::image::{Compression, Format};
+use imagewright::image::{Compression, Format, Subformat};
 use imagewright::pipeline::Stage;
 
 pub(crate) use customize::{Change, Customize, Provision};
@@ -226,9 +226,10 @@ pub(crate) struct Sysprep {
     /// Write the cleaned image there; without it the image is replaced
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Compress the new image: none, zlib[:LEVEL] or zstd[:LEVEL]
-    #[arg(long, value_name = "METHOD", default_value = "none")]
-    pub(crate) compression: Compression,
+    /// Compress the new image: none, zlib[:LEVEL] or zstd[:LEVEL]; one that
+    /// is replaced stays as it is
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) compression: Option<Compression>,
     /// Print what would be done and do nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
@@ -262,15 +263,30 @@ pub(crate) struct Convert {
     /// Its format; told by its suffix unless said
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
-    /// none, zlib[:LEVEL] or zstd[:LEVEL]
-    #[arg(long, value_name = "METHOD", default_value = "none")]
-    pub(crate) compression: Compression,
+    /// none, zlib[:LEVEL], zstd[:LEVEL], for raw also xz[:LEVEL]; told by the
+    /// suffix (.raw.gz, .raw.xz, .raw.zst) unless said
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) compression: Option<Compression>,
+    /// The variant of VHD (fixed, dynamic) or VMDK (streamOptimized,
+    /// monolithicSparse)
+    #[arg(long, value_name = "VARIANT")]
+    pub(crate) variant: Option<Subformat>,
+    /// The unit of allocation of qcow2 or VHDX, such as 64K
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) cluster_size: Option<u64>,
     /// The source's format; told by its magic unless said
     #[arg(long, value_name = "FORMAT")]
     pub(crate) input_format: Option<Format>,
     /// Follow backing files out of the image's directory
     #[arg(long)]
     pub(crate) backing_anywhere: bool,
+    /// Write a qcow2 with only what differs from this image
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backing: Option<PathBuf>,
+    /// Lay out tables and places of a qcow2 for all of the disk
+    #[arg(long, value_name = "WHAT", value_enum)]
+    #[arg(default_value_t, conflicts_with = "backing")]
+    pub(crate) preallocation: Preallocation,
     /// Print the SHA-256 of the target, too
     #[arg(long)]
     pub(crate) digest: bool,
@@ -280,9 +296,9 @@ pub(crate) struct Convert {
 pub(crate) struct Compact {
     /// The image file
     pub(crate) image: PathBuf,
-    /// none, zlib[:LEVEL] or zstd[:LEVEL]
-    #[arg(long, value_name = "METHOD", default_value = "none")]
-    pub(crate) compression: Compression,
+    /// none, zlib[:LEVEL] or zstd[:LEVEL]; as it is unless said
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) compression: Option<Compression>,
     #[command(flatten)]
     pub(crate) opening: Opening,
 }
@@ -294,6 +310,9 @@ pub(crate) struct Info {
     /// Its format; told by its magic unless said
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
+    /// Read headers and tables only: no sizes in other formats
+    #[arg(long)]
+    pub(crate) brief: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -301,6 +320,19 @@ pub(crate) struct Assets {
     /// The directory to write to
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
+}
+
+/// As the library's, which knows no clap.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Preallocation {
+    #[default]
+    Off,
+    Metadata,
+}
+
+/// `64K`, `2M`, `512`.
+fn parse_size(text: &str) -> Result<u64, imagewright::Error> {
+    Ok(text.parse::<imagewright::recipe::ByteSize>()?.bytes())
 }
 
 /// `qcow2`, `qcow2+zstd`, `qcow2+zlib:9`.

@@ -39,7 +39,7 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Package(args) => package::run(args, &global, monitor),
         Command::Convert(args) => convert::convert(&args, &global, monitor),
         Command::Compact(args) => convert::compact(&args, &global, monitor),
-        Command::Info(args) => info::run(&args, &global),
+        Command::Info(args) => info::run(&args, &global, monitor),
         Command::Assets(args) => {
             assets::write(&args.output)?;
             Ok(ExitCode::SUCCESS)
@@ -57,6 +57,7 @@ fn input(
     let mut input = InputOptions::new(reference.parse()?);
     input.format = opening.input_format;
     input.root = opening.root;
+    input.spool.clone_from(&global.work_dir);
     input.fetch = fetch::options(FetchOptions::new(), verification, global)?;
     Ok(input)
 }
@@ -100,6 +101,7 @@ fn recipe_input(
     let mut input = InputOptions::new(Reference::try_from(&source.image)?);
     input.format = opening.input_format;
     input.root = opening.root;
+    input.spool.clone_from(&global.work_dir);
     let base = FetchOptions::from_recipe(source)?;
     input.fetch = fetch::options(base, verification, global)?;
     Ok(input)

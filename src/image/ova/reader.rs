@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::block::{BlockRead, Slice};
+use crate::block::BlockRead;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::image::open::Opener;
 use crate::image::ova::ovf;
@@ -23,7 +23,7 @@ pub(crate) fn open(
     let members = read_members(file).during("reading the archive")?;
     let disk = find(file, &members, opener.options.member.as_deref())?;
     let format = match Format::from_suffix(&disk.name) {
-        Some(Format::Ova) | None => {
+        Some(Format::Ova | Format::Gce | Format::ContainerDisk) | None => {
             return Err(Error::unsupported(format!(
                 "the disk {:?} has no format that is known",
                 disk.name
@@ -31,9 +31,9 @@ pub(crate) fn open(
         }
         Some(format) => format,
     };
-    let slice = Slice::new(Arc::clone(file), disk.offset, disk.len)?;
-    let (inner, inner_info) =
-        opener.open_format(Arc::new(slice), format).at(&disk.name)?;
+    let (inner, inner_info) = opener
+        .open_format(disk.disk(file)?, format)
+        .at(&disk.name)?;
     let mut info = ImageInfo::new(Format::Ova, inner.size(), file.size());
     info.variant = inner_info.variant;
     info.compression = inner_info.compression;

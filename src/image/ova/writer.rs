@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::image::identity::sha256;
 use crate::image::output::Output;
 use crate::image::ova::ovf::{self, Machine};
+use crate::image::tar::Owner;
 use crate::image::vmdk::stream_writer;
 use crate::image::{Compression, WriteOptions, Written, tar};
 use crate::progress::Monitor;
@@ -24,12 +25,16 @@ pub(crate) fn write(
     monitor: &Monitor,
 ) -> Result<Written> {
     options.no_cluster_size()?;
-    if matches!(options.compression, Compression::Zstd(_)) {
+    if !matches!(
+        options.compression,
+        Compression::None | Compression::Zlib(_)
+    ) {
         return Err(options.no_compression());
     }
     let default = Machine::default();
     let machine = options.machine.as_ref().unwrap_or(&default);
     machine.check()?;
+    let owner = Owner::ROOT;
     let disk_name = format!("{}-disk1.vmdk", machine.name);
     let ovf_name = format!("{}.ovf", machine.name);
     let capacity = round_up(source.size(), 512).max(512);
@@ -48,10 +53,10 @@ pub(crate) fn write(
     }
     // White space after the root element is nothing.
     text.push_str(&" ".repeat(ovf_len - text.len()));
-    let mut head = tar::header_bytes(&ovf_name, to_u64(text.len()))?;
+    let mut head = tar::header_bytes(&ovf_name, to_u64(text.len()), owner)?;
     head.extend(text.as_bytes());
     head.extend(tar::padding(to_u64(text.len())));
-    head.extend(tar::header_bytes(&disk_name, disk_len)?);
+    head.extend(tar::header_bytes(&disk_name, disk_len, owner)?);
     debug_assert_eq!(to_u64(head.len()), start);
     target.write_at(0, &head)?;
     let digests = format!(
@@ -60,7 +65,7 @@ pub(crate) fn write(
     );
     let mut end = tar::padding(disk_len);
     let mf_name = format!("{}.mf", machine.name);
-    end.extend(tar::header_bytes(&mf_name, to_u64(digests.len()))?);
+    end.extend(tar::header_bytes(&mf_name, to_u64(digests.len()), owner)?);
     end.extend(digests.as_bytes());
     end.extend(tar::padding(to_u64(digests.len())));
     end.extend(tar::END);

@@ -5,6 +5,7 @@
 use crate::block::{ReadAt, to_u64, to_usize};
 use crate::error::{Error, Result};
 use crate::image::field::Fields;
+use crate::image::qcow2::bitmap::Directory;
 
 pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
 
@@ -57,7 +58,7 @@ pub(crate) struct Header {
     pub(crate) compatible: u64,
     pub(crate) refcount_order: u32,
     pub(crate) compression_type: u8,
-    pub(crate) bitmaps: u32,
+    pub(super) bitmaps: Directory,
 }
 
 impl Header {
@@ -111,7 +112,7 @@ impl Header {
             compatible: 0,
             refcount_order: 4,
             compression_type: 0,
-            bitmaps: 0,
+            bitmaps: Directory::default(),
         };
         let mut header_len = 72;
         if version >= 3 {
@@ -287,7 +288,7 @@ impl Header {
                 self.backing_format = Some(text(body)?);
             }
             extension::DATA_FILE => self.data_file = Some(text(body)?),
-            extension::BITMAPS => self.bitmaps = Fields(body).be_u32(0)?,
+            extension::BITMAPS => self.bitmaps = Directory::parse(body)?,
             extension::ENCRYPTION => {
                 return Err(Error::unsupported("the image is encrypted"));
             }

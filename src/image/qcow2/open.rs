@@ -22,7 +22,9 @@ pub(crate) fn open(
     let snapshots = snapshot::read(&file, &header)?;
     let (size, l1_offset) =
         state(&header, &snapshots, opener.options.snapshot.as_deref())?;
-    let info = describe(&header, &snapshots, size, file.size());
+    let mut info = describe(&header, &snapshots, size, file.size());
+    // Nothing that is read depends on them: what is wrong there is left so.
+    info.bitmaps = header.bitmaps.read(&file).unwrap_or_default();
     let map = Qcow2Map::new(Arc::clone(&file), &header, size, l1_offset)?;
     let mut files = vec![file];
     if let Some(name) = &header.data_file
@@ -109,9 +111,6 @@ fn describe(
     }
     if header.has(incompatible::EXTENDED_L2) {
         info.detail("extended-l2", &(true));
-    }
-    if header.bitmaps > 0 {
-        info.detail("bitmaps", &(header.bitmaps));
     }
     info
 }

@@ -12,8 +12,9 @@ use crate::block::{
 };
 use crate::error::{Error, Result};
 use crate::image::codec::{Codec, Encoder};
+use crate::image::difference::Over;
 use crate::image::output::{Output, Target};
-use crate::image::qcow2::entry::{COPIED, PackedLayout};
+use crate::image::qcow2::entry::{COPIED, PackedLayout, ZERO};
 use crate::image::qcow2::placer::Placer;
 use crate::image::qcow2::writer_header::{Places, Shape, Zstd, header_cluster};
 use crate::image::{Compression, WriteOptions, Written};
@@ -32,24 +33,42 @@ pub(crate) fn write(
     let (codec, level) = match options.compression {
         Compression::Zstd(level) => (Codec::Zstd, level),
         Compression::Zlib(level) => (Codec::Deflate, level),
-        Compression::None => {
-            return Err(Error::internal("no codec to pack with"));
+        Compression::None | Compression::Xz(_) => {
+            return Err(options.no_compression());
         }
     };
+    let size = to_usize(shape.cluster());
+    let over = options
+        .backing
+        .as_ref()
+        .map(|backing| Over::new(source, &backing.image));
+    // With a backing file, what it has may have to be hidden.
+    let wanted: &dyn BlockRead = match &over {
+        Some(over) => over,
+        None => source,
+    };
+    let unit = shape.cluster().max(wanted.preferred_unit());
+    let window = round_up(WINDOW, unit);
     let mut file = PackedFile::new(shape, output.target());
-    let cluster = to_usize(shape.cluster());
-    let window = round_up(WINDOW, shape.cluster().max(source.preferred_unit()));
     let pool = Pool::new(to_usize(window));
     let counter = monitor.bytes(source.size());
     let mut reported = 0;
     Pipeline::new(options.workers).run(
-        Windows::new(source, window),
-        || Ok((Encoder::new(codec, level)?, vec![0; to_usize(window)])),
-        |(encoder, plain), window| {
+        Windows::new(wanted, window),
+        || {
+            let base = over.as_ref().map(|_| vec![0; to_usize(window)]);
+            let encoder = Encoder::new(codec, level)?;
+            Ok((encoder, vec![0; to_usize(window)], base))
+        },
+        |(encoder, plain, base), window| {
             monitor.check()?;
             let plain = &mut plain[..];
-            fill(source, window, plain, shape.cluster())?;
-            Ok(pack(encoder, window, plain, cluster, pool.take()))
+            fill(source, window, plain, to_u64(size))?;
+            if let (Some(over), Some(base)) = (&over, base.as_mut()) {
+                over.read_base(window.offset, base)?;
+            }
+            let base = base.as_deref();
+            Ok(pack(encoder, window, (plain, base), size, pool.take()))
         },
         |packed| {
             file.append(&packed)?;
@@ -87,6 +106,8 @@ struct PackedCluster {
 enum Form {
     Packed,
     Plain,
+    /// Nothing, where the backing file has something.
+    Zero,
 }
 
 /// Reads a window; past the end of the disk there are zeroes up to a whole
@@ -107,7 +128,7 @@ fn fill(
 fn pack(
     encoder: &mut Encoder,
     window: Window,
-    plain: &[u8],
+    (plain, base): (&[u8], Option<&[u8]>),
     cluster: usize,
     mut bytes: Vec<u8>,
 ) -> PackedWindow {
@@ -115,8 +136,20 @@ fn pack(
     let mut end = 0;
     let whole = to_usize(window.len).next_multiple_of(cluster);
     for (index, plain) in plain[..whole].chunks_exact(cluster).enumerate() {
-        if is_zero(plain) {
-            continue;
+        let start = index * cluster;
+        let base = base.map(|base| &base[start..start + cluster]);
+        match base {
+            None if is_zero(plain) => continue,
+            Some(base) if plain == base => continue,
+            Some(_) if is_zero(plain) => {
+                clusters.push(PackedCluster {
+                    index: to_u64(index),
+                    len: 0,
+                    form: Form::Zero,
+                });
+                continue;
+            }
+            _ => {}
         }
         let room = &mut bytes[end..end + cluster];
         let (len, form) = match encoder.encode(plain, &mut room[1..]) {
@@ -158,13 +191,13 @@ struct PackedFile<'a> {
 impl<'a> PackedFile<'a> {
     fn new(shape: Shape, target: Target<'a>) -> Self {
         Self {
-            shape,
             layout: PackedLayout::new(shape.cluster_bits),
             target,
             placer: Placer::new(shape.cluster()),
             l1: vec![0; to_usize(shape.l1_entries())],
             l2: vec![0; to_usize(shape.l2_entries())],
             l2_index: None,
+            shape,
         }
     }
 
@@ -176,6 +209,9 @@ impl<'a> PackedFile<'a> {
         let mut start = 0;
         for cluster in &packed.clusters {
             let offset = self.place(base + cluster.index, cluster)?;
+            let Some(offset) = offset else {
+                continue;
+            };
             if offset != run_offset + to_u64(run_len) {
                 let run = &packed.bytes[run_start..run_start + run_len];
                 self.target.write_at(run_offset, run)?;
@@ -188,8 +224,13 @@ impl<'a> PackedFile<'a> {
         self.target.write_at(run_offset, run)
     }
 
-    /// Decides the place of a cluster and notes it in the tables.
-    fn place(&mut self, index: u64, cluster: &PackedCluster) -> Result<u64> {
+    /// Decides the place of a cluster and notes it in the tables; `None`: it
+    /// needs none.
+    fn place(
+        &mut self,
+        index: u64,
+        cluster: &PackedCluster,
+    ) -> Result<Option<u64>> {
         let l2_index = index / self.shape.l2_entries();
         if self.l2_index != Some(l2_index) {
             self.end_l2()?;
@@ -205,12 +246,13 @@ impl<'a> PackedFile<'a> {
                     )
                     .hint("use smaller clusters"));
                 }
-                (offset, self.layout.encode(offset, len))
+                (Some(offset), self.layout.encode(offset, len))
             }
             Form::Plain => {
                 let offset = self.placer.clusters(1);
-                (offset, offset | COPIED)
+                (Some(offset), offset | COPIED)
             }
+            Form::Zero => (None, ZERO),
         };
         let at = to_usize(index % self.shape.l2_entries());
         if let Some(place) = self.l2.get_mut(at) {
@@ -251,7 +293,7 @@ impl<'a> PackedFile<'a> {
             refcount_table_offset: refcounts.table_offset,
             refcount_table_clusters: to_u64(refcounts.table.len()) / cluster,
         };
-        let header = header_cluster(self.shape, places, zstd)?;
+        let header = header_cluster(&self.shape, places, zstd)?;
         self.target.write_at(0, &header)?;
         Ok(refcounts.end)
     }

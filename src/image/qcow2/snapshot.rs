@@ -77,6 +77,7 @@ fn read_one(
         id: text(extra, id_len)?,
         name: text(extra + id_len, name_len)?,
         date: u64::from(fixed.be_u32(16)?),
+        vm_clock_nanoseconds: fixed.be_u64(24)?,
         vm_state_size: match extra {
             0..8 => u64::from(fixed.be_u32(32)?),
             _ => rest.be_u64(0)?,

@@ -19,6 +19,9 @@ const NO_PARENT: &str = "ffffffff";
 pub(super) struct Descriptor {
     pub(super) create_type: String,
     pub(super) extents: Vec<Extent>,
+    /// Numbers of the content and of the parent's, as they are written.
+    pub(super) content_id: String,
+    pub(super) parent_id: String,
     /// The parent's file, if there is a parent.
     pub(super) parent: Option<String>,
 }
@@ -56,6 +59,8 @@ impl Descriptor {
         }
         let mut descriptor = Self {
             create_type: String::new(),
+            content_id: String::new(),
+            parent_id: String::new(),
             extents: Vec::new(),
             parent: None,
         };
@@ -67,7 +72,11 @@ impl Descriptor {
             if let Some((key, value)) = key_value(line) {
                 match key.to_ascii_lowercase().as_str() {
                     "createtype" => descriptor.create_type = value.to_owned(),
-                    "parentcid" => has_parent = value != NO_PARENT,
+                    "cid" => descriptor.content_id = value.to_owned(),
+                    "parentcid" => {
+                        has_parent = value != NO_PARENT;
+                        descriptor.parent_id = value.to_owned();
+                    }
                     "parentfilenamehint" => {
                         parent_name = Some(value.to_owned());
                     }

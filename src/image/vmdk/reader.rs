@@ -7,13 +7,13 @@ use std::sync::Arc;
 use crate::block::{BlockRead, Slice};
 use crate::error::{Context, Error, Result};
 use crate::image::field::Fields;
+use crate::image::joined::Joined;
 use crate::image::mapped::{Mapped, Place};
 use crate::image::open::Opener;
 use crate::image::table::read_vec;
 use crate::image::vmdk::SECTOR;
 use crate::image::vmdk::descriptor::{Descriptor, ExtentKind};
 use crate::image::vmdk::header::{AT_END, Header, MAGIC};
-use crate::image::vmdk::joined::Joined;
 use crate::image::vmdk::map::SparseMap;
 use crate::image::{Backing, Format, ImageInfo};
 
@@ -58,7 +58,7 @@ fn open_sparse_image(
         .during("reading the embedded descriptor")?;
         let descriptor = Descriptor::parse(&bytes)?;
         parent = open_parent(&descriptor, opener, info)?;
-        info.variant = Some(descriptor.create_type);
+        describe(&descriptor, info);
     }
     info.cluster_size = Some(header.grain_len());
     if header.is_compressed() {
@@ -88,7 +88,7 @@ fn open_descriptor(
     let bytes = read_vec(file, 0, file.size())?;
     let descriptor = Descriptor::parse(&bytes)?;
     let parent = open_parent(&descriptor, opener, info)?;
-    info.variant = Some(descriptor.create_type);
+    describe(&descriptor, info);
     let mut joined = Joined::new();
     for extent in &descriptor.extents {
         let len = extent.len;
@@ -113,6 +113,12 @@ fn open_descriptor(
         joined.push(len, disk)?;
     }
     Ok(Arc::new(joined))
+}
+
+fn describe(descriptor: &Descriptor, info: &mut ImageInfo) {
+    info.variant = Some(descriptor.create_type.clone());
+    info.detail("cid", &descriptor.content_id);
+    info.detail("parent-cid", &descriptor.parent_id);
 }
 
 fn short_extent(name: &str, len: u64) -> Error {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `imagewright convert` and `imagewright compact`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use imagewright::image::{Digest, Format, Gate, OpenOptions, WriteOptions};
+use anyhow::Context;
+use imagewright::image::{
+    self, Digest, Format, Gate, OpenOptions, WriteOptions,
+};
 use imagewright::pipeline::{self, LocalOptions};
 use imagewright::{Error, Event, Monitor};
 
-use crate::args::{Compact, Convert, Global};
+use crate::args::{self, Compact, Convert, Global};
 use crate::render;
 
 pub(super) fn convert(
@@ -15,12 +19,22 @@ pub(super) fn convert(
     global: &Global,
     monitor: &Monitor,
 ) -> anyhow::Result<ExitCode> {
-    let format = args.format.or_else(|| Format::from_suffix(&args.target));
-    let format = format.ok_or_else(|| {
-        Error::invalid("the target's suffix names no format")
-            .at(&args.target)
-            .hint("say --format")
-    })?;
+    let named = Format::from_name_of(&args.target);
+    let (format, packed) = match (args.format, named) {
+        (Some(format), Some((same, packed))) if same == format => {
+            (format, packed)
+        }
+        (Some(format), _) => (format, None),
+        (None, Some(named)) => named,
+        (None, None) => {
+            let message = "the target's suffix names no format";
+            return Err(Error::invalid(message)
+                .at(&args.target)
+                .hint("say --format")
+                .into());
+        }
+    };
+    let compression = args.compression.or(packed).unwrap_or_default();
     let gate = match args.backing_anywhere {
         true => Gate::anywhere(),
         false => Gate::beside(),
@@ -31,8 +45,18 @@ pub(super) fn convert(
         false => Digest::None,
     };
     let write = WriteOptions::new(format)
-        .compression(args.compression)
+        .subformat(args.variant)
+        .compression(compression)
+        .cluster_size(args.cluster_size)
+        .preallocation(match args.preallocation {
+            args::Preallocation::Off => image::Preallocation::Off,
+            args::Preallocation::Metadata => image::Preallocation::Metadata,
+        })
         .digest(digest);
+    let write = match &args.backing {
+        Some(base) => with_backing(write, base, &args.target, gate)?,
+        None => write,
+    };
     begin(monitor, "convert the image");
     let written =
         pipeline::convert(&args.source, &open, &args.target, &write, monitor)?;
@@ -50,6 +74,28 @@ pub(super) fn convert(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The base is named as the new image finds it: beside it, or anywhere.
+fn with_backing(
+    write: WriteOptions,
+    base: &Path,
+    target: &Path,
+    gate: Gate,
+) -> anyhow::Result<WriteOptions> {
+    let image = image::open(base, &OpenOptions::new().gate(gate))?;
+    let real = base.canonicalize()?;
+    let directory = match target.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let beside = real.parent() == directory.canonicalize().ok().as_deref();
+    let name = match beside {
+        true => real.file_name().map(Path::new).unwrap_or(&real),
+        false => &real,
+    };
+    let name = name.to_str().context("the base's name is not UTF-8")?;
+    Ok(write.backing(&image, name))
+}
+
 pub(super) fn compact(
     args: &Compact,
     global: &Global,
@@ -59,19 +105,19 @@ pub(super) fn compact(
     options.format = args.opening.input_format;
     options.root = args.opening.root;
     options.work_dir.clone_from(&global.work_dir);
-    let format = match args.opening.input_format {
-        Some(format) => format,
-        None => imagewright::image::open(
-            &args.image,
-            &OpenOptions::new().gate(Gate::beside()),
-        )?
-        .format(),
+    let write = match args.compression {
+        Some(compression) => {
+            let how = OpenOptions::new()
+                .format(args.opening.input_format)
+                .gate(Gate::beside());
+            let image = image::open(&args.image, &how)?;
+            let kept = WriteOptions::keeping(&image)?;
+            Some(kept.compression(compression).digest(Digest::None))
+        }
+        None => None,
     };
-    let write = WriteOptions::new(format)
-        .compression(args.compression)
-        .digest(Digest::None);
     begin(monitor, "compact the image");
-    let done = pipeline::compact(&options, &write, monitor)?;
+    let done = pipeline::compact(&options, write.as_ref(), monitor)?;
     monitor.event(&Event::Finished);
     match global.json {
         true => render::print_json(&done)?,

@@ -2,30 +2,73 @@
 //! `imagewright info`.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use imagewright::image::{self, Gate, ImageInfo, OpenOptions};
+use imagewright::Monitor;
+use imagewright::image::{
+    self, Estimate, ExtentTotals, Gate, ImageInfo, OpenOptions,
+};
+use serde::Serialize;
 
 use crate::args::{Global, Info};
 use crate::render;
 
-pub(super) fn run(args: &Info, global: &Global) -> anyhow::Result<ExitCode> {
-    let options = OpenOptions::new().format(args.format).gate(Gate::beside());
+/// What is printed.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Report<'a> {
+    filename: &'a Path,
+    #[serde(flatten)]
+    info: &'a ImageInfo,
+    /// How much of the disk is stored how.
+    extents: ExtentTotals,
+    /// How large it would be in each format.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    estimates: Vec<Estimate>,
+}
+
+pub(super) fn run(
+    args: &Info,
+    global: &Global,
+    monitor: &Monitor,
+) -> anyhow::Result<ExitCode> {
+    let mut options = OpenOptions::new()
+        .format(args.format)
+        .gate(Gate::beside())
+        .monitor(monitor);
+    if let Some(directory) = &global.work_dir {
+        options = options.spool(directory);
+    }
     let image = image::open(&args.image, &options)?;
+    let report = Report {
+        filename: &args.image,
+        info: image.info(),
+        extents: ExtentTotals::of(&image)?,
+        estimates: match args.brief {
+            true => Vec::new(),
+            false => image::estimate(&image, monitor)?,
+        },
+    };
     match global.json {
-        true => render::print_json(image.info())?,
-        false => render::print(&describe(image.info()))?,
+        true => render::print_json(&report)?,
+        false => render::print(&describe(&report))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn describe(info: &ImageInfo) -> String {
+fn describe(report: &Report<'_>) -> String {
+    let info = report.info;
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
-        let _ = writeln!(text, "{name:<14} {value}");
+        let _ = writeln!(text, "{name:<20} {value}");
     };
     let variant = info.variant.as_deref().unwrap_or_default();
     line("format", format!("{} {variant}", info.format).trim().into());
+    if !info.wrapping.is_empty() {
+        let names = info.wrapping.iter().map(ToString::to_string);
+        line("inside of", names.collect::<Vec<_>>().join(", "));
+    }
     line("virtual size", sized(info.virtual_size));
     line("file size", sized(info.file_size));
     if let Some(bytes) = info.allocated_size {
@@ -46,8 +89,28 @@ fn describe(info: &ImageInfo) -> String {
     for snapshot in &info.snapshots {
         line("snapshot", format!("{} {}", snapshot.id, snapshot.name));
     }
+    for bitmap in &info.bitmaps {
+        line("bitmap", bitmap.name.clone());
+    }
     for (name, value) in &info.details {
         line(name, value.clone());
+    }
+    let extents = &report.extents;
+    for (name, bytes) in [
+        ("data", extents.data),
+        ("compressed data", extents.compressed),
+        ("declared zero", extents.zero),
+        ("not stored", extents.hole),
+    ] {
+        if bytes > 0 {
+            line(name, sized(bytes));
+        }
+    }
+    for estimate in &report.estimates {
+        let how = estimate.compression.or(estimate.variant);
+        let how = how.map_or(String::new(), |how| format!(" {how}"));
+        let name = format!("as {}{how}", estimate.format);
+        line(&name, format!("about {}", render::bytes(estimate.bytes)));
     }
     text
 }

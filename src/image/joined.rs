@@ -11,23 +11,23 @@ use crate::block::{
 use crate::error::{Error, ErrorKind, Result};
 
 /// Disks one after the other; a part without disk is zero.
-pub(super) struct Joined {
+pub(crate) struct Joined<'a> {
     /// Start, length and disk of each part, in order, without gaps.
-    parts: Vec<(u64, u64, Part)>,
+    parts: Vec<(u64, u64, Part<'a>)>,
     size: u64,
 }
 
 /// `None`: zeroes.
-type Part = Option<Arc<dyn BlockRead>>;
+type Part<'a> = Option<Arc<dyn BlockRead + 'a>>;
 
-impl fmt::Debug for Joined {
+impl fmt::Debug for Joined<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Joined").field("size", &self.size).finish()
     }
 }
 
-impl Joined {
-    pub(super) fn new() -> Self {
+impl<'a> Joined<'a> {
+    pub(crate) fn new() -> Self {
         Self {
             parts: Vec::new(),
             size: 0,
@@ -35,12 +35,12 @@ impl Joined {
     }
 
     /// Bytes of the parts so far.
-    pub(super) fn size_so_far(&self) -> u64 {
+    pub(crate) fn size_so_far(&self) -> u64 {
         self.size
     }
 
     /// Adds `len` bytes: those of `disk`, or zeroes.
-    pub(super) fn push(&mut self, len: u64, disk: Part) -> Result<()> {
+    pub(crate) fn push(&mut self, len: u64, disk: Part<'a>) -> Result<()> {
         if disk.as_ref().is_some_and(|disk| disk.size() < len) {
             return Err(Error::corrupt(format!(
                 "an extent is shorter than the {len} bytes it should have"
@@ -58,7 +58,7 @@ impl Joined {
     }
 
     /// The part that has `offset`, the place in it, and what is left of it.
-    fn part(&self, offset: u64) -> Result<(&Part, u64, u64)> {
+    fn part(&self, offset: u64) -> Result<(&Part<'a>, u64, u64)> {
         let index = self.parts.partition_point(|part| part.0 <= offset);
         let part = index.checked_sub(1).and_then(|at| self.parts.get(at));
         match part {
@@ -74,7 +74,7 @@ impl Joined {
     }
 }
 
-impl ReadAt for Joined {
+impl ReadAt for Joined<'_> {
     fn size(&self) -> u64 {
         self.size
     }
@@ -95,7 +95,7 @@ impl ReadAt for Joined {
     }
 }
 
-impl BlockRead for Joined {
+impl BlockRead for Joined<'_> {
     fn extent_at(&self, offset: u64, max: u64) -> Result<Extent> {
         let (disk, within, left) = self.part(offset)?;
         let Some(disk) = disk else {
