@@ -59,6 +59,11 @@ fn reads_images_in_streams_of_the_usual_tools() {
             (Wrapping::Zstd, "zstd -q -c image"),
             (Wrapping::Zstd, "split -b 1M image part; zstd -q -c part??"),
         ] {
+            // One tool will do for the formats that are not usually so.
+            let usual = matches!(format, Format::Raw | Format::Qcow2);
+            if !usual && pack != "gzip -c image" {
+                continue;
+            }
             let packed = files.path("packed");
             shell(&format!("({pack}) >packed; rm -f part*"), &packed);
             let image = detected(&packed).unwrap();
@@ -250,24 +255,32 @@ fn gce_archives_are_what_google_asks_for() {
         let again = write(&raw, &path, &options.workers(one));
         assert_eq!(again.sha256, written.sha256);
         // The rest of the GiB is zero.
-        shell("truncate -s 1G a", &raw);
-        let unpack =
-            "mkdir -p out; tar -xzf a.tar.gz -C out; cmp a out/disk.raw";
-        shell(unpack, &raw);
-        let out = files.path("out/disk.raw").metadata().unwrap();
+        shell(
+            "truncate -s 1G a; mkdir -p out; tar -xzf a.tar.gz -C out",
+            &raw,
+        );
+        let out = files.path("out/disk.raw");
+        let files = (text(&raw), text(&out));
+        qemu_img(&["compare", "-f", "raw", "-F", "raw", files.0, files.1]);
         use std::os::unix::fs::MetadataExt;
-        assert!(out.blocks() * 512 < 30 << 20);
+        assert!(out.metadata().unwrap().blocks() * 512 < 30 << 20);
         let program = "
 import sys, tarfile
 archive = tarfile.open(sys.argv[1], 'r:gz')
 member, = archive.getmembers()
 assert member.name == 'disk.raw' and member.size == 1 << 30
 assert member.type == tarfile.GNUTYPE_SPARSE, member.type
-assert archive.extractfile(member).read() == open(sys.argv[2], 'rb').read()
 ";
-        run("python3", &["-c", program, text(&path), text(&raw)]);
-        assert_same(&detected(&path).unwrap(), &raw);
-        assert_same(&open_as(&path, Format::Gce), &raw);
+        run("python3", &["-c", program, text(&path)]);
+        let image = detected(&path).unwrap();
+        assert_eq!(image.size(), 1 << 30);
+        assert_eq!(open_as(&path, Format::Gce).size(), 1 << 30);
+        let back = create(&out);
+        let copy = imagewright::block::CopyOptions::new();
+        let monitor = Monitor::silent();
+        imagewright::block::copy_to_raw(&image, &back, &copy, &monitor)
+            .unwrap();
+        qemu_img(&["compare", "-f", "raw", "-F", "raw", files.0, files.1]);
     }
 }
 
@@ -298,7 +311,7 @@ fn container_disks_are_images_to_skopeo() {
         // Copying verifies every digest.
         let policy = "--insecure-policy";
         shell(
-            &format!("skopeo {policy} -q copy oci-archive:a.oci.tar dir:image"),
+            &format!("skopeo {policy} copy -q oci-archive:a.oci.tar dir:image"),
             &path,
         );
         let layer = shell(
@@ -322,7 +335,7 @@ fn container_disks_are_images_to_skopeo() {
         // As a registry gives it back: the layer packed by others.
         shell(
             &format!(
-                "skopeo {policy} -q copy --dest-compress --format oci \
+                "skopeo {policy} copy -q --dest-compress --format oci \
                  dir:image oci-archive:b.oci.tar"
             ),
             &path,
