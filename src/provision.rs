@@ -7,10 +7,15 @@
 
 mod accounts;
 mod apt;
+mod containerd;
 mod files;
+mod images;
+mod kubeadm;
+mod kubernetes;
 mod order;
 mod package_manager;
 mod plan;
+mod release;
 mod selinux;
 mod steps;
 mod swap;
@@ -24,13 +29,16 @@ use crate::chroot::GuestEnvironment;
 use crate::error::Result;
 use crate::progress::Monitor;
 use crate::recipe::{
-    FileEntry, Hold, PackageName, PackageSpec, Repository, Step,
+    FileEntry, Hold, ImageName, PackageName, PackageSpec, Repository, Step,
 };
 
 pub(crate) use accounts::{gid as group_id, uid as user_id};
 pub(crate) use apt::KUBERNETES as KUBERNETES_PACKAGES;
-pub use package_manager::{KeySource, PackageManager, package_manager};
+pub use images::PreloadImages;
+pub use kubeadm::KubeadmImages;
+pub use package_manager::{PackageManager, Supplies, package_manager};
 pub use plan::plan;
+pub use release::{ReleaseFile, ReleaseTarget};
 pub use selinux::relabel_at_boot;
 pub use steps::NewPassword;
 pub use target::Target;
@@ -49,6 +57,12 @@ pub enum Task {
     Install(Vec<PackageSpec>),
     /// Remove packages.
     Remove(Vec<PackageName>),
+    /// Bring a file of a release.
+    ReleaseFile(ReleaseFile),
+    /// Write containerd's configuration, for the version that is there.
+    ConfigureContainerd(ConfigureContainerd),
+    /// Bring container images.
+    PreloadImages(PreloadImages),
     /// Write a file or a tree.
     File(FileEntry),
     /// Have no swap.
@@ -60,11 +74,56 @@ pub enum Task {
     Hold(Hold),
 }
 
+/// How containerd is configured.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ConfigureContainerd {
+    /// The image of pod sandboxes.
+    pub sandbox: Sandbox,
+    /// TOML to add.
+    pub added: Option<String>,
+}
+
+/// The image of pod sandboxes.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Sandbox {
+    /// That of containerd.
+    Default,
+    /// This one.
+    Image(ImageName),
+    /// The one the image's kubeadm names.
+    OfKubeadm(KubeadmImages),
+}
+
+impl fmt::Display for ConfigureContainerd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("configure containerd: SystemdCgroup")?;
+        match &self.sandbox {
+            Sandbox::Default => {}
+            Sandbox::Image(name) => write!(f, ", sandbox image {name}")?,
+            Sandbox::OfKubeadm(kubeadm) => write!(
+                f,
+                ", sandbox image of kubeadm for v{}",
+                kubeadm.version
+            )?,
+        }
+        match &self.added {
+            Some(text) => write!(f, ", and {} bytes of TOML", text.len()),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Task {
     /// Whether it asks the image's package manager for something.
     pub fn needs_package_manager(&self) -> bool {
         match self {
-            Self::File(_) | Self::NoSwap => false,
+            Self::ConfigureContainerd(_)
+            | Self::File(_)
+            | Self::NoSwap
+            | Self::PreloadImages(_)
+            | Self::ReleaseFile(_) => false,
             Self::Step(step) => matches!(
                 step,
                 Step::FirstbootInstall(_)
@@ -94,6 +153,9 @@ impl fmt::Display for Task {
             Self::Remove(packages) => {
                 write!(f, "remove {}", spaced(packages))
             }
+            Self::ReleaseFile(file) => file.fmt(f),
+            Self::ConfigureContainerd(wanted) => wanted.fmt(f),
+            Self::PreloadImages(images) => images.fmt(f),
             Self::File(entry) => write!(f, "write {}", entry.path),
             Self::NoSwap => f.write_str("turn off swap"),
             Self::Step(step) => step.fmt(f),
@@ -123,6 +185,24 @@ fn spaced<T: fmt::Display>(items: &[T]) -> String {
     items.join(" ")
 }
 
+/// Brings here what tasks need from elsewhere and can be verified, before
+/// anything is changed.
+///
+/// # Errors
+/// `NotFound`, `Network`, `Verify`.
+pub fn prefetch(
+    tasks: &[Task],
+    supplies: &dyn Supplies,
+    monitor: &Monitor,
+) -> Result<()> {
+    for task in tasks {
+        if let Task::ReleaseFile(file) = task {
+            supplies.file(&file.from, &file.checksums, monitor)?;
+        }
+    }
+    Ok(())
+}
+
 /// Does `task` in the image; returns the password that it made up.
 ///
 /// # Errors
@@ -132,14 +212,14 @@ pub fn run(
     task: &Task,
     environment: &GuestEnvironment,
     packages: Option<&dyn PackageManager>,
-    keys: &dyn KeySource,
+    supplies: &dyn Supplies,
     monitor: &Monitor,
 ) -> Result<Option<NewPassword>> {
     let guest = package_manager::Guest {
         environment,
         monitor,
     };
-    let help = steps::Help { packages, keys };
+    let help = steps::Help { packages, supplies };
     match task {
         Task::AddRepository(repository) => {
             steps::add_repository(&guest, help, repository)
@@ -148,6 +228,11 @@ pub fn run(
         Task::Upgrade => help.packages()?.upgrade(&guest),
         Task::Install(specs) => help.packages()?.install(&guest, specs),
         Task::Remove(names) => help.packages()?.remove(&guest, names),
+        Task::ReleaseFile(file) => release::install(&guest, supplies, file),
+        Task::ConfigureContainerd(wanted) => {
+            containerd::configure(&guest, wanted)
+        }
+        Task::PreloadImages(images) => images::preload(&guest, images),
         Task::File(entry) => files::write_entry(environment.root(), entry),
         Task::NoSwap => swap::turn_off(environment.root()),
         Task::Step(step) => return steps::run(step, &guest, help),

@@ -42,6 +42,7 @@ mod path;
 mod preset;
 mod proxy;
 mod repository;
+mod schema;
 mod secret;
 mod section;
 mod size;
@@ -54,6 +55,7 @@ mod validate;
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cloud_init::{CloudInit, Datasource};
@@ -96,7 +98,7 @@ pub const KIND: &str = "NodeImage";
 ///
 /// The default describes the source itself: nothing is added, the default
 /// clean-up runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Recipe {

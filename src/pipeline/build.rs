@@ -277,6 +277,7 @@ impl Build<'_> {
         watch: &mut Stopwatch<'_>,
     ) -> Result<Provisioned> {
         let provisioning = self.provisioning();
+        provisioning.prefetch()?;
         watch.begin("decode to the working disk");
         provisioning.fill_disk(&file)?;
         watch.begin("attach, mount and enter");

@@ -132,6 +132,7 @@ fn run(
     session: &PrivateMounts,
     mut watch: Stopwatch<'_>,
 ) -> Result<CustomizeReport> {
+    provisioning.prefetch()?;
     watch.begin("decode to the working disk");
     let disk = provisioning.working_disk()?;
     watch.begin("attach, mount and enter");

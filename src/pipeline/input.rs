@@ -13,8 +13,8 @@ use crate::discover::{DiscoverOptions, SystemLayout};
 use crate::error::{Context, Result};
 use crate::image::{self, Format, Gate, Image, OpenOptions};
 use crate::progress::Monitor;
-use crate::provision::KeySource;
-use crate::recipe::Key;
+use crate::provision::Supplies;
+use crate::recipe::{Key, Location};
 use crate::source::{FetchOptions, Reference, fetch};
 
 /// Which image, what vouches for it, and how it is opened.
@@ -130,13 +130,13 @@ impl Input {
     }
 }
 
-/// Brings the keys that a recipe names.
-pub(super) struct Keys<'a> {
+/// Brings what a recipe names, by the cache.
+pub(super) struct Fetcher<'a> {
     pub(super) options: &'a InputOptions,
 }
 
-impl KeySource for Keys<'_> {
-    fn load(&self, key: &Key, monitor: &Monitor) -> Result<Vec<u8>> {
+impl Supplies for Fetcher<'_> {
+    fn key(&self, key: &Key, monitor: &Monitor) -> Result<Vec<u8>> {
         let location = match key {
             Key::Inline(armor) => return Ok(armor.clone().into_bytes()),
             Key::At(location) => location,
@@ -148,5 +148,18 @@ impl KeySource for Keys<'_> {
         let fetched = fetch(&reference, &options, monitor)
             .during("fetching the key of a repository")?;
         fs::read(&fetched.path).at(&fetched.path)
+    }
+
+    fn file(
+        &self,
+        file: &Location,
+        checksums: &Location,
+        monitor: &Monitor,
+    ) -> Result<PathBuf> {
+        let mut options =
+            FetchOptions::new().checksums(Reference::try_from(checksums)?);
+        options.cache_dir.clone_from(&self.options.fetch.cache_dir);
+        let file = Reference::try_from(file)?;
+        fetch(&file, &options, monitor).map(|fetched| fetched.path)
     }
 }

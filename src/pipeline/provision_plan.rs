@@ -18,6 +18,10 @@ use crate::partition::GrowPlan;
 use crate::provision::{self, Target, Task};
 use crate::recipe::Recipe;
 
+/// Bytes of the disk of a Kubernetes node, unless said or larger already:
+/// container images take some of them.
+const NODE_DISK: u64 = 10 << 30;
+
 /// Every action of phase 1, in order.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,8 +50,11 @@ impl ProvisionPlan {
         recipe.check_host_files()?;
         let layout = input.layout.clone();
         let input_size = input.image.size();
-        let disk_size =
-            recipe.disk.size.map_or(input_size, |size| size.bytes());
+        let least = match recipe.kubernetes {
+            Some(_) => NODE_DISK.max(input_size),
+            None => input_size,
+        };
+        let disk_size = recipe.disk.size.map_or(least, |size| size.bytes());
         if disk_size < input_size {
             return Err(Error::new(
                 ErrorKind::Recipe,

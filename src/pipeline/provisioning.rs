@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::InputOptions;
-use super::input::{Input, Keys};
+use super::input::{Fetcher, Input};
 use super::mounted::{LeftDisk, MountedDisk, MountedOptions};
 use super::provision_plan::ProvisionPlan;
 use super::report::Stopwatch;
@@ -32,6 +32,18 @@ pub(super) struct Provisioning<'a> {
 }
 
 impl Provisioning<'_> {
+    /// Brings here what the tasks need from elsewhere.
+    pub(super) fn prefetch(&self) -> Result<()> {
+        let supplies = self.supplies();
+        provision::prefetch(&self.plan.tasks, &supplies, self.monitor)
+    }
+
+    fn supplies(&self) -> Fetcher<'_> {
+        Fetcher {
+            options: self.input_options,
+        }
+    }
+
     /// The decoded image in a sparse file without a name, at its new size.
     pub(super) fn working_disk(&self) -> Result<File> {
         let file = self.input.working_disk(self.work, self.monitor)?;
@@ -116,9 +128,7 @@ impl Provisioning<'_> {
         mounted: &MountedDisk,
         watch: &mut Stopwatch<'_>,
     ) -> Result<Vec<NewPassword>> {
-        let keys = Keys {
-            options: self.input_options,
-        };
+        let supplies = self.supplies();
         let tasks = &self.plan.tasks;
         let packages = tasks
             .iter()
@@ -133,7 +143,7 @@ impl Provisioning<'_> {
                 task,
                 mounted.environment(),
                 packages.as_deref(),
-                &keys,
+                &supplies,
                 self.monitor,
             )?;
             passwords.extend(new);

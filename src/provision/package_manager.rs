@@ -3,13 +3,16 @@
 //! What every package manager can be asked for.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::apt::Apt;
 use crate::chroot::GuestEnvironment;
 use crate::error::{Error, Result};
 use crate::mount::GuestRoot;
 use crate::progress::Monitor;
-use crate::recipe::{Hold, Key, PackageName, PackageSpec, Repository};
+use crate::recipe::{
+    Hold, Key, Location, PackageName, PackageSpec, Repository,
+};
 
 /// Where a package manager works.
 #[derive(Debug, Clone, Copy)]
@@ -27,13 +30,25 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// Brings keys that a recipe names.
-pub trait KeySource {
+/// Brings what a recipe names and the image's programs do not fetch.
+pub trait Supplies {
     /// The bytes of `key`, armored or binary.
     ///
     /// # Errors
     /// `NotFound`, `Network`.
-    fn load(&self, key: &Key, monitor: &Monitor) -> Result<Vec<u8>>;
+    fn key(&self, key: &Key, monitor: &Monitor) -> Result<Vec<u8>>;
+
+    /// A file that is as the checksum file says; returns where it is on the
+    /// host.
+    ///
+    /// # Errors
+    /// `NotFound`, `Network`; `Verify` when it is not.
+    fn file(
+        &self,
+        file: &Location,
+        checksums: &Location,
+        monitor: &Monitor,
+    ) -> Result<PathBuf>;
 }
 
 /// The image's own package manager, run in the image.

@@ -7,57 +7,133 @@
 //! unit files; `steps` see all of it; holds are for what is there then, and a
 //! password is for a user that is there.
 
-use super::{Target, Task, order};
-use crate::error::{Error, Result};
-use crate::recipe::{CloudInit, FileEntry, Kernel, Recipe, Step, Sysctl};
+use std::collections::BTreeSet;
+
+use super::{
+    ConfigureContainerd, PreloadImages, Sandbox, Target, Task, containerd,
+    kubernetes, order,
+};
+use crate::error::Result;
+use crate::recipe::{
+    CloudInit, Containerd, ContainerdSource, FileEntry, Kernel, Kubernetes,
+    PackageSpec, Recipe, Step, Sysctl, UnitAction,
+};
 
 const CLOUD_INIT: &str = "/etc/cloud/cloud.cfg.d/95-imagewright.cfg";
 
 /// The tasks of a recipe, in order.
 ///
-/// Files of operations are read, and the passwords of users and steps come
-/// last.
+/// Directories of packages and files of operations are read. The passwords of
+/// users and steps come last.
 ///
 /// # Errors
-/// `NotFound`, `InvalidArgument` and others for files of operations;
+/// `NotFound`, `InvalidArgument` and others for files of the host;
 /// `Unsupported` for what there is not for this system.
 pub fn plan(recipe: &Recipe, target: &Target) -> Result<Vec<Task>> {
-    let _ = target;
-    if recipe.kubernetes.is_some() || recipe.containerd.is_some() {
-        return Err(Error::unsupported(
-            "the sections kubernetes and containerd are not done yet",
-        ));
+    let mut tasks = packages(recipe, target)?;
+    tasks.extend(node(recipe, target)?);
+    tasks.extend(kernel(&recipe.kernel)?);
+    let (users, passwords) = users(recipe)?;
+    tasks.extend(users);
+    tasks.extend(cloud_init(&recipe.cloud_init)?);
+    tasks.extend(recipe.files.iter().cloned().map(Task::File));
+    tasks.extend(units(recipe)?);
+    tasks.extend(images(recipe, target)?);
+    tasks.extend(order::step_tasks(recipe, passwords)?);
+    let hold = &recipe.packages.hold;
+    if !hold.is_none() {
+        tasks.push(Task::Hold(hold.clone()));
     }
+    Ok(tasks)
+}
+
+/// Whatever the package manager does, in one go.
+fn packages(recipe: &Recipe, target: &Target) -> Result<Vec<Task>> {
     let packages = &recipe.packages;
-    let mut tasks: Vec<Task> = packages
-        .repositories
-        .iter()
-        .cloned()
-        .map(Task::AddRepository)
-        .collect();
-    if packages.needs_update() {
+    let mut repositories = packages.repositories.clone();
+    let mut install = packages.install.clone();
+    if let Some(containerd) = &recipe.containerd {
+        install.extend(containerd::packages(containerd, target)?);
+    }
+    if let Some(kubernetes) = &recipe.kubernetes {
+        repositories.extend(kubernetes::repository(kubernetes, target)?);
+        install.extend(kubernetes::packages(kubernetes, target)?);
+    }
+    let install = once(install);
+    let refresh = packages.update.unwrap_or(
+        packages.upgrade || !repositories.is_empty() || !install.is_empty(),
+    );
+    let mut tasks: Vec<Task> =
+        repositories.into_iter().map(Task::AddRepository).collect();
+    if refresh {
         tasks.push(Task::Refresh);
     }
     if packages.upgrade {
         tasks.push(Task::Upgrade);
     }
-    if !packages.install.is_empty() {
-        tasks.push(Task::Install(packages.install.clone()));
+    if !install.is_empty() {
+        tasks.push(Task::Install(install));
     }
     if !packages.remove.is_empty() {
         tasks.push(Task::Remove(packages.remove.clone()));
     }
-    tasks.extend(kernel(&recipe.kernel)?);
-    let (users, passwords) = users(recipe)?;
-    tasks.extend(users);
-    tasks.extend(cloud_init(&recipe.cloud_init));
-    tasks.extend(recipe.files.iter().cloned().map(Task::File));
-    tasks.extend(recipe.units.steps().into_iter().map(Task::Step));
-    tasks.extend(order::step_tasks(recipe, passwords)?);
-    if !packages.hold.is_none() {
-        tasks.push(Task::Hold(packages.hold.clone()));
+    Ok(tasks)
+}
+
+/// The first word about a package counts: that of the recipe's own list.
+fn once(specs: Vec<PackageSpec>) -> Vec<PackageSpec> {
+    let mut seen = BTreeSet::new();
+    let mut once = Vec::new();
+    for spec in specs {
+        let name = match &spec {
+            PackageSpec::Named { name, .. } => name.to_string(),
+            PackageSpec::File(path) => path.to_string(),
+        };
+        if seen.insert(name) {
+            once.push(spec);
+        }
+    }
+    once
+}
+
+/// The programs that are no packages, and the configuration of all of them.
+fn node(recipe: &Recipe, target: &Target) -> Result<Vec<Task>> {
+    let mut releases = Vec::new();
+    let mut files: Vec<FileEntry> = Vec::new();
+    if let Some(containerd) = &recipe.containerd {
+        releases.extend(containerd::release_files(containerd, target)?);
+        files.extend(containerd::files(containerd)?);
+    }
+    if let Some(kubernetes) = &recipe.kubernetes {
+        releases.extend(kubernetes::release_files(kubernetes, target)?);
+        files.extend(kubernetes::files(kubernetes, target)?);
+    }
+    let mut tasks: Vec<Task> =
+        releases.into_iter().map(Task::ReleaseFile).collect();
+    if recipe.kubernetes.is_some() {
+        let manifests = "/etc/kubernetes/manifests".parse()?;
+        tasks.push(Task::Step(Step::Mkdir(manifests)));
+    }
+    tasks.extend(files.into_iter().map(Task::File));
+    if let Some(containerd) = &recipe.containerd
+        && containerd.source != ContainerdSource::None
+    {
+        tasks.push(Task::ConfigureContainerd(ConfigureContainerd {
+            sandbox: sandbox(recipe.kubernetes.as_ref()),
+            added: containerd.config.clone(),
+        }));
     }
     Ok(tasks)
+}
+
+fn sandbox(kubernetes: Option<&Kubernetes>) -> Sandbox {
+    match kubernetes {
+        None => Sandbox::Default,
+        Some(kubernetes) => match &kubernetes.pause {
+            Some(name) => Sandbox::Image(name.clone()),
+            None => Sandbox::OfKubeadm(kubernetes::images(kubernetes)),
+        },
+    }
 }
 
 fn kernel(kernel: &Kernel) -> Result<Vec<Task>> {
@@ -93,7 +169,7 @@ fn users(recipe: &Recipe) -> Result<(Vec<Task>, Vec<Step>)> {
     Ok((steps.into_iter().map(Task::Step).collect(), passwords))
 }
 
-fn cloud_init(cloud_init: &CloudInit) -> Option<Task> {
+fn cloud_init(cloud_init: &CloudInit) -> Result<Option<Task>> {
     let mut text = String::new();
     if !cloud_init.datasources.is_empty() {
         let names: Vec<&str> =
@@ -106,7 +182,50 @@ fn cloud_init(cloud_init: &CloudInit) -> Option<Task> {
         text.push('\n');
     }
     if text.is_empty() {
-        return None;
+        return Ok(None);
     }
-    Some(Task::File(FileEntry::text(CLOUD_INIT.parse().ok()?, text)))
+    let path = CLOUD_INIT.parse()?;
+    Ok(Some(Task::File(FileEntry::text(path, text))))
 }
+
+/// The recipe's own words come last.
+fn units(recipe: &Recipe) -> Result<Vec<Task>> {
+    let mut steps = Vec::new();
+    let mut enabled = Vec::new();
+    let of_ours =
+        |containerd: &Containerd| containerd.source != ContainerdSource::None;
+    if recipe.containerd.as_ref().is_some_and(of_ours) {
+        enabled.push("containerd.service".parse()?);
+    }
+    if recipe.kubernetes.is_some() {
+        enabled.push("kubelet.service".parse()?);
+    }
+    if !enabled.is_empty() {
+        steps.push(Step::Unit {
+            action: UnitAction::Enable,
+            units: enabled,
+        });
+    }
+    steps.extend(recipe.units.steps());
+    Ok(steps.into_iter().map(Task::Step).collect())
+}
+
+fn images(recipe: &Recipe, target: &Target) -> Result<Option<Task>> {
+    let Some(kubernetes) = &recipe.kubernetes else {
+        return Ok(None);
+    };
+    let images = &kubernetes.images;
+    if images.is_empty() {
+        return Ok(None);
+    }
+    let kubeadm = images.preload.then(|| kubernetes::images(kubernetes));
+    Ok(Some(Task::PreloadImages(PreloadImages {
+        kubeadm,
+        archives: images.archives.clone(),
+        references: images.references.clone(),
+        architecture: target.go_architecture()?,
+    })))
+}
+
+#[cfg(test)]
+mod tests;

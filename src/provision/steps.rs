@@ -3,7 +3,7 @@
 //! The operations of `steps` and of `customize`.
 
 mod account;
-mod archive;
+pub(super) mod archive;
 mod file;
 mod kernel;
 mod name;
@@ -11,7 +11,7 @@ mod password;
 mod script;
 mod ssh_key;
 
-use super::package_manager::{Guest, KeySource, PackageManager};
+use super::package_manager::{Guest, PackageManager, Supplies};
 use crate::error::{Context, Error, Result};
 use crate::mount::FileOwner;
 use crate::recipe::{Repository, Step, UnitAction, UnitName};
@@ -22,7 +22,7 @@ pub use password::NewPassword;
 #[derive(Clone, Copy)]
 pub(super) struct Help<'a> {
     pub(super) packages: Option<&'a dyn PackageManager>,
-    pub(super) keys: &'a dyn KeySource,
+    pub(super) supplies: &'a dyn Supplies,
 }
 
 impl<'a> Help<'a> {
@@ -133,7 +133,7 @@ pub(super) fn add_repository(
     repository: &Repository,
 ) -> Result<()> {
     let key = match &repository.key {
-        Some(key) => Some(help.keys.load(key, guest.monitor)?),
+        Some(key) => Some(help.supplies.key(key, guest.monitor)?),
         None => None,
     };
     help.packages()?

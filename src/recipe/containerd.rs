@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 //! The `containerd` section.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kubernetes::{Component, Version};
@@ -9,7 +10,9 @@ use super::package::PackageName;
 use super::path::Location;
 
 /// The container runtime.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Containerd {
@@ -73,7 +76,15 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// Where containerd comes from.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::image_name::ImageName;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 ///
 /// Unless `presets` says otherwise, a recipe with this section has all of the
 /// preset `kubernetes` beneath it: containerd, kernel settings, holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Kubernetes {
@@ -137,7 +138,15 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// Where kubelet, kubeadm and kubectl come from.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -150,7 +159,9 @@ pub enum KubernetesSource {
 }
 
 /// A part with a version and a place of its own.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Component {
@@ -165,7 +176,7 @@ pub struct Component {
 
 /// Container images to have in the node image, pinned in containerd's
 /// namespace `k8s.io`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Images {

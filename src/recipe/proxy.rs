@@ -2,12 +2,15 @@
 #![forbid(unsafe_code)]
 //! The `proxy` section.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::one_or_many;
 
 /// Proxies for the time of the build; no trace of them stays.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Proxy {
@@ -22,6 +25,7 @@ pub struct Proxy {
         deserialize_with = "one_or_many",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[schemars(schema_with = "super::schema::one_or_many")]
     pub no: Vec<String>,
 }
 

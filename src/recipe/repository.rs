@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::path::{HostPath, Location};
@@ -12,14 +13,16 @@ use super::text::{one_or_many, text_serde};
 use crate::error::{Error, Result};
 
 /// A package source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = super::schema::singular_names)]
 #[non_exhaustive]
 pub struct Repository {
     /// Names its file in the image: letters, digits, `-`, `_`, `.`.
     pub name: String,
     /// Where it is; several are mirrors of one another.
     #[serde(alias = "uri", deserialize_with = "one_or_many")]
+    #[schemars(schema_with = "super::schema::one_or_many")]
     pub uris: Vec<String>,
     /// For apt: distributions, or one path that ends in `/`.
     #[serde(
@@ -28,6 +31,7 @@ pub struct Repository {
         deserialize_with = "one_or_many",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[schemars(schema_with = "super::schema::one_or_many")]
     pub suites: Vec<String>,
     /// For apt: empty when the suite is a path.
     #[serde(
@@ -36,6 +40,7 @@ pub struct Repository {
         deserialize_with = "one_or_many",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[schemars(schema_with = "super::schema::one_or_many")]
     pub components: Vec<String>,
     /// For apt: the image's own when empty.
     #[serde(
@@ -44,6 +49,7 @@ pub struct Repository {
         deserialize_with = "one_or_many",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[schemars(schema_with = "super::schema::one_or_many")]
     pub architectures: Vec<String>,
     /// What its metadata is signed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,26 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 /// Implements serde by `Display` and `FromStr`.
 macro_rules! text_serde {
     ($type:ty, $wanted:literal) => {
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(
+                _: &mut schemars::SchemaGenerator,
+            ) -> schemars::Schema {
+                // YAML makes a number of `0644` and a truth of `true`.
+                schemars::json_schema!({
+                    "type": ["string", "number", "boolean"],
+                    "description": $wanted,
+                })
+            }
+        }
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(
                 &self,

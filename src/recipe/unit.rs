@@ -2,12 +2,15 @@
 #![forbid(unsafe_code)]
 //! The `units` section.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::step::{Step, UnitAction, UnitName};
 
 /// Units of systemd, and whether they start at boot.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Units {

@@ -2,6 +2,7 @@
 //! The command line as typed.
 
 mod customize;
+mod layers;
 mod package;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use imagewright::image::{Compression, Format, Subformat};
 use imagewright::pipeline::Stage;
 
 pub(crate) use customize::{Change, Customize, Provision};
+pub(crate) use layers::Layers;
 pub(crate) use package::Package;
 
 /// Makes a Kubernetes node image of a cloud image, offline.
@@ -136,9 +138,8 @@ pub(crate) struct Build {
     /// The cloud image: a path or URL; else the recipe's source.image
     #[arg(long, value_name = "PATH|URL")]
     pub(crate) disk_image: Option<String>,
-    /// What to make of it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) recipe: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) layers: Layers,
     /// The directory the images appear in
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,

@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::thread;
 
 use nix::fcntl::OFlag;
@@ -43,6 +44,26 @@ pub(super) fn unpack(
     archive: &HostPath,
     dir: &GuestPath,
 ) -> Result<()> {
+    unpack_by(guest, archive.as_path(), dir, &["-p"])
+}
+
+/// Unpacks an archive of programs: they are root's, and directories that are
+/// there stay as they are.
+pub(in crate::provision) fn unpack_release(
+    guest: &Guest<'_>,
+    archive: &Path,
+    dir: &GuestPath,
+) -> Result<()> {
+    let options = ["--no-same-owner", "--no-overwrite-dir"];
+    unpack_by(guest, archive, dir, &options)
+}
+
+fn unpack_by(
+    guest: &Guest<'_>,
+    path: &Path,
+    dir: &GuestPath,
+    options: &[&str],
+) -> Result<()> {
     let root = guest.root();
     if !root.metadata(dir)?.is_some_and(|found| found.is_dir()) {
         return Err(Error::new(
@@ -52,7 +73,6 @@ pub(super) fn unpack(
         .at(dir)
         .hint("make it with a step `mkdir` before"));
     }
-    let path = archive.as_path();
     let mut file = File::open(path).at(path)?;
     let mut start = Vec::new();
     file.by_ref().take(6).read_to_end(&mut start).at(path)?;
@@ -62,10 +82,18 @@ pub(super) fn unpack(
     if compression == Compression::Xz {
         command = command.arg("-J");
     }
-    let command = command.args(["-p", "-f", "-", "-C", dir.as_str()]);
+    let command = command.args(options.iter().copied()).args([
+        "-f",
+        "-",
+        "-C",
+        dir.as_str(),
+    ]);
     let unpacked = match compression {
+        // A pipe all the same: through a descriptor of the file itself, the
+        // image's programs could open it to write.
         Compression::None | Compression::Xz => {
-            command.stdin_from(file.into()).run(guest.monitor)
+            let (stdin, feeder) = feed(file)?;
+            after(command.stdin_from(stdin).run(guest.monitor), feeder)
         }
         Compression::Gzip => {
             let reader = flate2::read::MultiGzDecoder::new(file);
@@ -81,10 +109,12 @@ pub(super) fn unpack(
     unpacked.during("unpacking an archive").at(path)
 }
 
-type Feeder = thread::JoinHandle<io::Result<u64>>;
+pub(in crate::provision) type Feeder = thread::JoinHandle<io::Result<u64>>;
 
 /// A pipe into which a thread decompresses; it ends when nobody reads.
-fn feed(mut reader: impl Read + Send + 'static) -> Result<(OwnedFd, Feeder)> {
+pub(in crate::provision) fn feed(
+    mut reader: impl Read + Send + 'static,
+) -> Result<(OwnedFd, Feeder)> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     let feeder = thread::spawn(move || {
         let mut write = File::from(write);
@@ -94,7 +124,10 @@ fn feed(mut reader: impl Read + Send + 'static) -> Result<(OwnedFd, Feeder)> {
 }
 
 /// A broken archive is why tar fails, not that tar sees an early end.
-fn after(unpacked: Result<()>, feeder: Feeder) -> Result<()> {
+pub(in crate::provision) fn after(
+    unpacked: Result<()>,
+    feeder: Feeder,
+) -> Result<()> {
     let fed = feeder
         .join()
         .map_err(|_| Error::internal("a decompressing thread panicked"))?;

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use imagewright::image::{Compression, Format};
 use imagewright::recipe::{ByteSize, Operation, PasswordCrypto, Step};
 
-use super::{Opening, Verification, parse_format};
+use super::{Layers, Opening, Verification, parse_format};
 
 /// An image, and where it goes when it is changed.
 #[derive(Debug, clap::Args)]
@@ -71,9 +71,8 @@ pub(crate) struct Customize {
 pub(crate) struct Provision {
     #[command(flatten)]
     pub(crate) change: Change,
-    /// What to do in the image
-    #[arg(long, value_name = "FILE")]
-    pub(crate) recipe: PathBuf,
+    #[command(flatten)]
+    pub(crate) layers: Layers,
 }
 
 /// The operations asked for, in the order of the command line.

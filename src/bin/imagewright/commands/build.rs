@@ -10,7 +10,6 @@ use imagewright::chroot::Network;
 use imagewright::pipeline::{
     self, BuildOptions, BuildOutcome, BuildReport, Stage, Stages, StoppedBuild,
 };
-use imagewright::recipe::Recipe;
 
 use crate::args::{Build, Global};
 use crate::render;
@@ -44,10 +43,7 @@ pub(super) fn run(
 }
 
 fn options(args: Build, global: &Global) -> anyhow::Result<BuildOptions> {
-    let recipe = match &args.recipe {
-        Some(path) => Recipe::load(path)?,
-        None => Recipe::default(),
-    };
+    let recipe = args.layers.load()?;
     let input = match (args.disk_image, &recipe.source) {
         (Some(image), _) => {
             super::input(&image, args.verification, &args.opening, global)?

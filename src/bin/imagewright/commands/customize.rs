@@ -33,7 +33,14 @@ pub(super) fn provision(
     global: &Global,
     monitor: &Monitor,
 ) -> anyhow::Result<ExitCode> {
-    let recipe = Recipe::load(&args.recipe)?;
+    if args.layers.is_empty() {
+        return Err(imagewright::Error::new(
+            imagewright::ErrorKind::InvalidArgument,
+            "nothing to do in the image",
+        )
+        .hint("say --recipe, --kubernetes or --set"))?;
+    }
+    let recipe = args.layers.load()?;
     change(args.change, recipe, global, monitor)
 }
 
