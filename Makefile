@@ -71,6 +71,7 @@ fixtures:
 	$(FIXTURES)/base-image.sh --root-fs btrfs
 	$(FIXTURES)/arm64-image.sh
 	$(FIXTURES)/tiny-root.sh
+	$(FIXTURES)/kubernetes.sh
 
 root:
 	@test "$$(id -u)" = 0 || { echo "run it as root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }

@@ -14,6 +14,7 @@ mod failures;
 mod foreign;
 mod hostile;
 mod kill;
+mod kubernetes;
 mod layouts;
 mod nodes;
 mod peer_customize;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Disk, Lab, fixture, in_own_mounts, names_in, run};
+use crate::support::{Disk, Lab, Server, fixture, in_own_mounts, names_in, run};
 
 /// Two versions of a package and another one, the first two in a signed flat
 /// repository, the last as a file; `$1` is the directory to make them in.
@@ -121,39 +121,6 @@ artifacts:
     )
 }
 
-/// Serves a directory on loopback until it is dropped.
-struct Server(std::process::Child, u16);
-
-impl Server {
-    fn start(directory: &Path) -> Self {
-        use std::io::{BufRead, BufReader};
-        let mut child = std::process::Command::new("python3")
-            .args(["-u", "-c"])
-            .arg(
-                "import http.server as h, sys\n\
-                 s = h.ThreadingHTTPServer(('127.0.0.1', 0),\n\
-                 \x20   h.SimpleHTTPRequestHandler)\n\
-                 print(s.server_port)\ns.serve_forever()",
-            )
-            .current_dir(directory)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .expect("python3: run fixtures/setup.sh");
-        let mut line = String::new();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        Self(child, line.trim().parse().unwrap())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 #[test]
 fn privileged_provision_a_debian() {
     let lab = Lab::new();
@@ -161,7 +128,7 @@ fn privileged_provision_a_debian() {
     in_own_mounts(MAKE_REPOSITORY, [dir]).success();
     let server = Server::start(&lab.join("repo"));
     let output = lab.join("out");
-    let recipe = recipe(&lab, server.1);
+    let recipe = recipe(&lab, server.port());
     let built = lab.build(&base(), &recipe, &output).run();
     built.success();
     drop(server);

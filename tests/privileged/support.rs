@@ -6,6 +6,7 @@ mod image;
 mod layout;
 mod leftovers;
 mod run;
+mod server;
 mod terminal;
 
 use std::fs;
@@ -20,6 +21,7 @@ pub(crate) use image::{Disk, differences};
 pub(crate) use layout::{Layout, Volume, changed};
 pub(crate) use leftovers::Leftovers;
 pub(crate) use run::{Cli, Finished, in_own_mounts, run, sha256, wait_for};
+pub(crate) use server::Server;
 pub(crate) use terminal::Terminal;
 
 /// The built command.
