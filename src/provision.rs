@@ -6,7 +6,6 @@
 //! printable, so a dry run shows exactly what a run does. [`run`] does one.
 
 mod accounts;
-mod apt;
 mod containerd;
 mod files;
 mod images;
@@ -33,10 +32,12 @@ use crate::recipe::{
 };
 
 pub(crate) use accounts::{gid as group_id, uid as user_id};
-pub(crate) use apt::KUBERNETES as KUBERNETES_PACKAGES;
 pub use images::PreloadImages;
 pub use kubeadm::KubeadmImages;
-pub use package_manager::{PackageManager, Supplies, package_manager};
+pub(crate) use package_manager::KUBERNETES as KUBERNETES_PACKAGES;
+pub use package_manager::{
+    Installed, PackageManager, Supplies, package_manager,
+};
 pub use plan::plan;
 pub use release::{ReleaseFile, ReleaseTarget};
 pub use selinux::relabel_at_boot;
@@ -225,8 +226,8 @@ pub fn run(
             steps::add_repository(&guest, help, repository)
         }
         Task::Refresh => help.packages()?.refresh(&guest),
-        Task::Upgrade => help.packages()?.upgrade(&guest),
-        Task::Install(specs) => help.packages()?.install(&guest, specs),
+        Task::Upgrade => steps::upgrade(&guest, help),
+        Task::Install(specs) => steps::install(&guest, help, specs),
         Task::Remove(names) => help.packages()?.remove(&guest, names),
         Task::ReleaseFile(file) => release::install(&guest, supplies, file),
         Task::ConfigureContainerd(wanted) => {

@@ -14,7 +14,7 @@ mod ssh_key;
 use super::package_manager::{Guest, PackageManager, Supplies};
 use crate::error::{Context, Error, Result};
 use crate::mount::FileOwner;
-use crate::recipe::{Repository, Step, UnitAction, UnitName};
+use crate::recipe::{PackageSpec, Repository, Step, UnitAction, UnitName};
 
 pub use password::NewPassword;
 
@@ -102,7 +102,7 @@ fn change_system(step: &Step, guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
         Step::Group { name, gid } => account::group(guest, name, *gid),
         Step::Hold(hold) => help.packages()?.hold(guest, hold),
         Step::Hostname(name) => name::hostname(root, name),
-        Step::Install(specs) => help.packages()?.install(guest, specs),
+        Step::Install(specs) => install(guest, help, specs),
         Step::KernelCmdline(arguments) => {
             kernel::command_line(guest, arguments)
         }
@@ -120,7 +120,7 @@ fn change_system(step: &Step, guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
         Step::Timezone(zone) => name::timezone(root, zone),
         Step::Uninstall(names) => help.packages()?.remove(guest, names),
         Step::Unit { action, units } => change_units(guest, *action, units),
-        Step::Update => help.packages()?.upgrade(guest),
+        Step::Update => upgrade(guest, help),
         Step::User(user) => account::user(guest, user),
         _ => Err(Error::internal("a step that is not implemented")),
     }
@@ -138,6 +138,22 @@ pub(super) fn add_repository(
     };
     help.packages()?
         .add_repository(guest, repository, key.as_deref())
+}
+
+/// Installs packages, and makes room for what comes next.
+pub(super) fn install(
+    guest: &Guest<'_>,
+    help: Help<'_>,
+    packages: &[PackageSpec],
+) -> Result<()> {
+    help.packages()?.install(guest, packages)?;
+    help.packages()?.clean(guest.root())
+}
+
+/// Upgrades all packages, and makes room for what comes next.
+pub(super) fn upgrade(guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
+    help.packages()?.upgrade(guest)?;
+    help.packages()?.clean(guest.root())
 }
 
 /// By the image's systemctl, which follows `[Install]` and knows aliases.

@@ -100,7 +100,7 @@ impl fmt::Display for PackageName {
 text_serde!(PackageName, "the name of a package");
 
 /// A package to install: `name`, `name=version`, or a package file on the
-/// host (a text that ends in `.deb` or `.rpm`).
+/// host (a text that ends in `.deb`, `.rpm` or `.apk`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PackageSpec {
@@ -128,7 +128,10 @@ impl FromStr for PackageSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text.ends_with(".deb") || text.ends_with(".rpm") {
+        if [".deb", ".rpm", ".apk"]
+            .iter()
+            .any(|end| text.ends_with(end))
+        {
             return HostPath::new(text).map(Self::File);
         }
         let Some((name, version)) = text.split_once('=') else {
@@ -169,7 +172,10 @@ impl fmt::Display for PackageSpec {
     }
 }
 
-text_serde!(PackageSpec, "a package, `package=version` or a .deb file");
+text_serde!(
+    PackageSpec,
+    "a package, `package=version` or a package file"
+);
 
 /// Which packages are held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

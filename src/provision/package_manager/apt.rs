@@ -5,19 +5,18 @@
 //! Facts: apt-get(8), sources.list(5), apt-secure(8), dpkg(1).
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io;
 
-use super::package_manager::{Guest, PackageManager};
+use super::package_file::PackageFiles;
+use super::{Guest, Installed, KUBERNETES, PackageManager, no_such_package};
 use crate::chroot::GuestCommand;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::mount::FileOwner;
+use crate::mount::{FileOwner, GuestRoot};
 use crate::progress::Monitor;
 use crate::recipe::{Hold, PackageName, PackageSpec, Repository};
 
 /// apt.
 #[derive(Debug)]
-pub(super) struct Apt;
+struct Apt;
 
 const APT_GET: &str = "/usr/bin/apt-get";
 /// A configuration file changed in the image stays as it is there.
@@ -31,23 +30,21 @@ const OPTIONS: [&str; 8] = [
     "-o",
     "DPkg::Lock::Timeout=120",
 ];
-/// What makes a node; a pattern of dpkg-query.
-pub(crate) const KUBERNETES: [&str; 10] = [
-    "kubelet",
-    "kubeadm",
-    "kubectl",
-    "kubernetes-cni",
-    "cri-tools",
-    "containerd",
-    "containerd.io",
-    "runc",
-    "containernetworking-plugins",
-    "cri-o",
-];
+/// Asked of dpkg-query.
+const FORMAT: &str = "${db:Status-Abbrev}\t${binary:Package}\t${Version}\t\
+    ${Architecture}\n";
 
 impl PackageManager for Apt {
     fn name(&self) -> &'static str {
         "apt"
+    }
+
+    fn downloads(&self) -> &'static [&'static str] {
+        &["/var/cache/apt/archives/*.deb"]
+    }
+
+    fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>> {
+        installed(guest, &[])
     }
 
     fn add_repository(
@@ -100,26 +97,25 @@ impl PackageManager for Apt {
         guest: &Guest<'_>,
         packages: &[PackageSpec],
     ) -> Result<()> {
-        let mut arguments = Vec::new();
-        let mut names = Vec::new();
-        for package in packages {
-            match package {
-                PackageSpec::File(path) => {
-                    arguments.push(bring_in(guest, path.as_path())?);
-                }
-                PackageSpec::Named { name, .. } => {
-                    names.push(name);
-                    arguments.push(package.to_string());
-                }
-            }
-        }
+        let mut files = PackageFiles::new(guest, "deb");
+        let arguments = files.words(packages, |name, version| {
+            Ok(match version {
+                Some(version) => format!("{name}={version}"),
+                None => name.to_string(),
+            })
+        })?;
+        let names = packages.iter().filter_map(|package| match package {
+            PackageSpec::Named { name, .. } => Some(name),
+            _ => None,
+        });
+        let names: Vec<&PackageName> = names.collect();
         let installed = apt_get(guest)
             .args(["--allow-downgrades", "--allow-change-held-packages"])
             .arg("install")
             .args(arguments)
             .run(guest.monitor)
             .during("installing packages");
-        guest.root().remove_all(package_directory(guest))?;
+        files.remove()?;
         match installed {
             Err(error) if error.kind() == ErrorKind::Command => {
                 Err(diagnose(guest, &names, error)?)
@@ -167,8 +163,8 @@ impl PackageManager for Apt {
             Hold::These(names) => {
                 names.iter().map(ToString::to_string).collect()
             }
-            Hold::All => installed(guest, &[])?,
-            Hold::Kubernetes => installed(guest, &KUBERNETES)?,
+            Hold::All => names_of(installed(guest, &[])?),
+            Hold::Kubernetes => names_of(installed(guest, &KUBERNETES)?),
         };
         let mut selections = String::new();
         for name in &names {
@@ -186,6 +182,15 @@ impl PackageManager for Apt {
 
 fn apt_get<'e>(guest: &Guest<'e>) -> GuestCommand<'e> {
     guest.environment.command(APT_GET).args(OPTIONS)
+}
+
+pub(super) fn find(
+    root: &GuestRoot,
+) -> Result<Option<Box<dyn PackageManager>>> {
+    Ok(match root.exists(APT_GET)? {
+        true => Some(Box::new(Apt)),
+        false => None,
+    })
 }
 
 /// A source in the format of sources.list(5), "DEB822-STYLE FORMAT".
@@ -227,46 +232,34 @@ fn deb822(repository: &Repository, signed_by: Option<&str>) -> Result<String> {
     Ok(text)
 }
 
-fn package_directory(guest: &Guest<'_>) -> std::path::PathBuf {
-    guest.environment.private_path("packages")
-}
-
-/// Copies a package file to where apt in the image finds it.
-fn bring_in(guest: &Guest<'_>, file: &std::path::Path) -> Result<String> {
-    let name = file
-        .file_name()
-        .ok_or_else(|| Error::invalid("not a package file").at(file))?;
-    let directory = package_directory(guest);
-    let root = guest.root();
-    root.create_dir_all(&directory, FileOwner::root(0o755))?;
-    let path = directory.join(name);
-    let mut from = File::open(file).at(file)?;
-    let mut to = root.create(&path, FileOwner::root(0o644))?;
-    io::copy(&mut from, &mut to)
-        .during("copying a package into the image")
-        .at(file)?;
-    path.into_os_string()
-        .into_string()
-        .map_err(|_| Error::invalid("the name is not UTF-8").at(file))
+fn names_of(packages: Vec<Installed>) -> Vec<String> {
+    packages.into_iter().map(|package| package.name).collect()
 }
 
 /// The installed packages among `patterns`, all when there are none.
-fn installed(guest: &Guest<'_>, patterns: &[&str]) -> Result<Vec<String>> {
+fn installed(guest: &Guest<'_>, patterns: &[&str]) -> Result<Vec<Installed>> {
     let output = guest
         .environment
         .command("/usr/bin/dpkg-query")
-        .args(["-W", "-f", "${db:Status-Abbrev}\t${binary:Package}\n"])
+        .args(["-W", "-f", FORMAT])
         .args(patterns.iter().copied())
         .output(guest.monitor)
         .during("listing the installed packages")?;
     // Status 1: some pattern matched nothing.
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text
-        .lines()
-        .filter_map(|line| line.split_once('\t'))
-        .filter(|(status, _)| status.get(1..2) == Some("i"))
-        .map(|(_, name)| name.to_owned())
-        .collect())
+    Ok(text.lines().filter_map(parse_installed).collect())
+}
+
+/// A line of [`FORMAT`]; none when the package is not installed.
+fn parse_installed(line: &str) -> Option<Installed> {
+    let mut fields = line.split('\t');
+    let [status, name, version, architecture] =
+        [(); 4].map(|()| fields.next().unwrap_or_default());
+    (status.get(1..2) == Some("i")).then(|| Installed {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        architecture: architecture.to_owned(),
+    })
 }
 
 /// Turns a failed run into "no such package" where that is why.
@@ -290,15 +283,7 @@ fn diagnose(
     if missing.is_empty() {
         return Ok(error);
     }
-    Ok(Error::new(
-        ErrorKind::NotFound,
-        format!("no such package: {}", missing.join(", ")),
-    )
-    .during("installing packages")
-    .hint(
-        "check the spelling, and that the image's repositories have it: add \
-         one under `packages: {repositories: [...]}`",
-    ))
+    Ok(no_such_package(&missing))
 }
 
 #[cfg(test)]

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! What all package managers on top of rpm share.
+//!
+//! Facts: rpm(8), rpmkeys(8), dnf.conf(5), yum.conf(5).
+
+use std::fmt::Write as _;
+
+use super::{Guest, Installed, no_such_package};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::mount::FileOwner;
+use crate::recipe::{PackageName, PackageSpec, Repository};
+
+/// Asked of rpm.
+const FORMAT: &str = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\\n";
+const KEYS: &str = "/etc/pki/rpm-gpg";
+
+/// Adds a `.repo` file to `directory`, and the key to those rpm trusts.
+pub(super) fn add_repository(
+    guest: &Guest<'_>,
+    repository: &Repository,
+    key: Option<&[u8]>,
+    directory: &str,
+) -> Result<()> {
+    let root = guest.root();
+    let mut key_path = None;
+    if key.is_some() {
+        key_path = Some(format!("{KEYS}/RPM-GPG-KEY-{}", repository.name));
+    }
+    let text = repository_file(repository, key_path.as_deref())?;
+    if let (Some(key), Some(path)) = (key, &key_path) {
+        root.create_dir_all(KEYS, FileOwner::root(0o755))?;
+        root.write(path, key, FileOwner::root(0o644))?;
+        guest
+            .environment
+            .command("rpm")
+            .args(["--import", path.as_str()])
+            .run(guest.monitor)
+            .during("importing the key of a repository")?;
+    }
+    root.create_dir_all(directory, FileOwner::root(0o755))?;
+    let path = format!("{directory}/{}.repo", repository.name);
+    root.write(path, text.as_bytes(), FileOwner::root(0o644))
+}
+
+/// A section of a `.repo` file. Packages must be signed unless the recipe
+/// trusts the source; whether its metadata is signed, nothing tells.
+fn repository_file(
+    repository: &Repository,
+    key_path: Option<&str>,
+) -> Result<String> {
+    let name = &repository.name;
+    let apt_only = [
+        ("suites", &repository.suites),
+        ("components", &repository.components),
+        ("architectures", &repository.architectures),
+    ];
+    for (field, words) in apt_only {
+        if !words.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Recipe,
+                format!("repository {name}: `{field}` is for apt"),
+            )
+            .hint(
+                "this image takes rpm packages: give the directory that \
+                 holds `repodata/` as `uri`; `$releasever` and `$basearch` \
+                 stand for release and architecture",
+            ));
+        }
+    }
+    let mut text = format!("[{name}]\nname={name}\nbaseurl=");
+    // Further lines of a value begin with a blank.
+    text.push_str(&repository.uris.join("\n    "));
+    let check = match repository.trusted {
+        true => "0",
+        false => "1",
+    };
+    let _ = write!(text, "\nenabled=1\ngpgcheck={check}\n");
+    if let Some(path) = key_path {
+        let _ = writeln!(text, "gpgkey=file://{path}");
+    }
+    Ok(text)
+}
+
+/// `name.arch`, from `name` or `name:arch`.
+pub(super) fn name_word(name: &PackageName) -> String {
+    name.as_str().replace(':', ".")
+}
+
+/// What dnf, yum and microdnf understand: `name`, `name-version`.
+pub(super) fn spec_word(name: &PackageName, version: Option<&str>) -> String {
+    match (version, name.as_str().split_once(':')) {
+        (None, _) => name_word(name),
+        (Some(version), None) => format!("{name}-{version}"),
+        // An architecture stands behind version and release.
+        (Some(version), Some((bare, architecture))) => {
+            let dash = match version.contains('-') || version.ends_with('*') {
+                true => "",
+                false => "-*",
+            };
+            format!("{bare}-{version}{dash}.{architecture}")
+        }
+    }
+}
+
+/// The installed packages; keys, which are entries of the same database,
+/// left out.
+pub(super) fn installed(guest: &Guest<'_>) -> Result<Vec<Installed>> {
+    let output = guest
+        .environment
+        .command("rpm")
+        .args(["-qa", "--qf", FORMAT])
+        .output(guest.monitor)
+        .during("listing the installed packages")?;
+    if !output.status.success() {
+        return Err(Error::new(
+            ErrorKind::Command,
+            "`rpm -qa` failed: the image's package database cannot be read",
+        ));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut packages: Vec<_> =
+        text.lines().filter_map(parse_installed).collect();
+    packages.sort();
+    Ok(packages)
+}
+
+fn parse_installed(line: &str) -> Option<Installed> {
+    let mut fields = line.split('\t');
+    let (name, version) = (fields.next()?, fields.next()?);
+    let architecture = fields.next()?;
+    (name != "gpg-pubkey").then(|| Installed {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        architecture: architecture.to_owned(),
+    })
+}
+
+/// Turns a failed installation into "no such package" where that is why:
+/// `query` is a command that prints what matches its last word.
+pub(super) fn diagnose(
+    guest: &Guest<'_>,
+    query: (&str, &[&str]),
+    specs: &[PackageSpec],
+    error: Error,
+) -> Result<Error> {
+    if error.kind() != ErrorKind::Command {
+        return Ok(error);
+    }
+    let (program, args) = query;
+    let mut missing = Vec::new();
+    for spec in specs {
+        let PackageSpec::Named { name, version } = spec else {
+            continue;
+        };
+        if name.as_str().starts_with('@') {
+            continue;
+        }
+        let output = guest
+            .environment
+            .command(program)
+            .args(args.iter().copied())
+            .arg(spec_word(name, version.as_deref()))
+            .output(guest.monitor)?;
+        if output.status.success() && output.stdout.trim_ascii().is_empty() {
+            missing.push(spec.to_string());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(error);
+    }
+    let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+    Ok(no_such_package(&missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Repository;
+
+    fn file(text: &str, key: Option<&str>) -> Result<String> {
+        let repository: Repository = text.parse().unwrap();
+        repository_file(&repository, key)
+    }
+
+    #[test]
+    fn repositories() {
+        let key = "/etc/pki/rpm-gpg/RPM-GPG-KEY-k8s";
+        assert_eq!(
+            file("k8s https://h/rpm/", Some(key)).unwrap(),
+            "[k8s]\nname=k8s\nbaseurl=https://h/rpm/\nenabled=1\n\
+             gpgcheck=1\ngpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-k8s\n"
+        );
+        let trusted = file("x https://h/$basearch trusted", None).unwrap();
+        assert!(trusted.contains("gpgcheck=0\n"), "{trusted}");
+        let mut mirrors: Repository = "m https://a/".parse().unwrap();
+        mirrors.uris.push("https://b/".to_owned());
+        let text = repository_file(&mirrors, None).unwrap();
+        assert!(text.contains("=https://a/\n    https://b/\n"), "{text}");
+        let error = file("k8s https://h/ stable main", None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Recipe);
+        assert!(error.to_string().contains("`suites` is for apt"), "{error}");
+    }
+
+    #[test]
+    fn words() {
+        for (spec, expected) in [
+            ("kubelet", "kubelet"),
+            ("kubelet=1.36.0", "kubelet-1.36.0"),
+            ("kubelet=1.36.0-150500.1.1", "kubelet-1.36.0-150500.1.1"),
+            ("kubelet=1.36.*", "kubelet-1.36.*"),
+            ("iw=1:3.0-2", "iw-1:3.0-2"),
+            ("glibc:i686", "glibc.i686"),
+            ("glibc:i686=2.39", "glibc-2.39-*.i686"),
+            ("glibc:i686=2.39-1", "glibc-2.39-1.i686"),
+            ("@core", "@core"),
+        ] {
+            let PackageSpec::Named { name, version } = spec.parse().unwrap()
+            else {
+                panic!("{spec}");
+            };
+            assert_eq!(spec_word(&name, version.as_deref()), expected);
+        }
+    }
+
+    #[test]
+    fn lists() {
+        let bash = parse_installed("bash\t0:5.2-1\tx86_64").unwrap();
+        assert_eq!(bash.name, "bash");
+        assert_eq!(bash.version, "0:5.2-1");
+        assert_eq!(bash.architecture, "x86_64");
+        assert_eq!(parse_installed("gpg-pubkey\t0:1-1\t(none)"), None);
+        assert_eq!(parse_installed("noise"), None);
+    }
+}
