@@ -64,9 +64,9 @@ fn command<'e>(guest: &Guest<'e>, args: &[String]) -> GuestCommand<'e> {
         .args(args.iter().cloned())
 }
 
-fn run(guest: &Guest<'_>, args: Vec<String>, doing: &str) -> Result<()> {
+fn run(guest: &Guest<'_>, args: &[String], doing: &str) -> Result<()> {
     for _ in 0..MAX_RUNS {
-        let command = command(guest, &args);
+        let command = command(guest, args);
         let line = command.to_string();
         let (status, tail) = command.status(guest.monitor)?;
         match outcome(status.code()) {
@@ -140,13 +140,13 @@ impl PackageManager for Zypper {
 
     fn refresh(&self, guest: &Guest<'_>) -> Result<()> {
         let args = ["refresh", "--force"].map(str::to_owned).to_vec();
-        run(guest, args, "refreshing the package lists")
+        run(guest, &args, "refreshing the package lists")
     }
 
     fn upgrade(&self, guest: &Guest<'_>) -> Result<()> {
         let args = ["update", "--auto-agree-with-licenses"];
         let args = args.map(str::to_owned).to_vec();
-        run(guest, args, "upgrading the packages")
+        run(guest, &args, "upgrading the packages")
     }
 
     fn install(
@@ -156,7 +156,7 @@ impl PackageManager for Zypper {
     ) -> Result<()> {
         let mut files = PackageFiles::new(guest, "rpm");
         let words = files.words(packages, spec_word)?;
-        let done = run(guest, install_args(words), "installing packages");
+        let done = run(guest, &install_args(words), "installing packages");
         files.remove()?;
         done
     }
@@ -173,7 +173,7 @@ impl PackageManager for Zypper {
     ) -> Result<()> {
         let mut args = vec!["remove".to_owned(), "--clean-deps".to_owned()];
         args.extend(packages.iter().map(rpm::name_word));
-        run(guest, args, "removing packages")
+        run(guest, &args, "removing packages")
     }
 
     /// A lock is on the name; it keeps whatever version is installed.
@@ -184,7 +184,7 @@ impl PackageManager for Zypper {
         }
         let mut args = vec!["addlock".to_owned()];
         args.extend(held.into_iter().map(|package| package.name));
-        run(guest, args, "holding packages")
+        run(guest, &args, "holding packages")
     }
 
     fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>> {
