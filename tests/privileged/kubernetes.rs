@@ -109,7 +109,8 @@ fn privileged_boot_of_a_kubernetes_node() {
     let lab = Lab::new();
     let fixtures = kubernetes();
     let server = Server::start(&fixtures);
-    let recipe = lab.recipe("node.yaml", &node_recipe(&fixtures, server.port()));
+    let recipe =
+        lab.recipe("node.yaml", &node_recipe(&fixtures, server.port()));
     let output = lab.join("out");
     let planned = lab
         .build(&base(), &recipe, &output)

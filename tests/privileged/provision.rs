@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Disk, Lab, Server, fixture, in_own_mounts, names_in, run};
+use crate::support::{
+    Disk, Lab, Server, fixture, in_own_mounts, names_in, run,
+};
 
 /// Two versions of a package and another one, the first two in a signed flat
 /// repository, the last as a file; `$1` is the directory to make them in.

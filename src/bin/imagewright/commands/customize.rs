@@ -34,11 +34,8 @@ pub(super) fn provision(
     monitor: &Monitor,
 ) -> anyhow::Result<ExitCode> {
     if args.layers.is_empty() {
-        return Err(imagewright::Error::new(
-            imagewright::ErrorKind::InvalidArgument,
-            "nothing to do in the image",
-        )
-        .hint("say --recipe, --kubernetes or --set"))?;
+        let error = imagewright::Error::invalid("nothing to do in the image");
+        return Err(error.hint("say --recipe, --kubernetes or --set").into());
     }
     let recipe = args.layers.load()?;
     change(args.change, recipe, global, monitor)
