@@ -25,6 +25,10 @@ const MAX_NAME: u32 = 1023;
 /// The entry is a compressed cluster.
 const COMPRESSED: u64 = 1 << 63;
 
+/// Entries of the L1 table, at most: with the usual tables, 64 TiB. That of a
+/// sparse file may be much longer than what can be walked.
+const MAX_L1: u64 = 1 << 25;
+
 /// L2 tables kept; one has at most 64 KiB.
 const L2_TABLES: usize = 128;
 
@@ -177,6 +181,11 @@ pub(crate) fn open(
     info.compression = Some("zlib".to_owned());
     info.backing = header.backing.clone().map(|name| Backing::new(name, None));
     let entries = header.size.div_ceil(header.coverage());
+    if entries > MAX_L1 {
+        return Err(Error::corrupt(format!(
+            "an L1 table of {entries} entries"
+        )));
+    }
     let l1 = Table::new(Arc::clone(&file), header.l1_offset, entries * 8)
         .during("reading the L1 table")?;
     let parent = match &header.backing {

@@ -3,15 +3,16 @@
 //! hang, or much memory.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imagewright::Monitor;
-use imagewright::block::{BlockRead, ReadAt};
+use imagewright::block::{BlockRead, FileDisk, ReadAt};
 use imagewright::image::{
     self, Compression, Format, OpenOptions, WriteOptions,
 };
+use imagewright::{ErrorKind, Monitor};
 
 use crate::image_support::{
     Files, Random, create, make_disk, open_as, qemu_img, scribble, text,
@@ -201,7 +202,63 @@ fn descriptors_stay_beside_the_image() {
             let options = OpenOptions::new().gate(gate);
             let error = image::open(&path, &options).unwrap_err();
             let kind = error.kind();
-            assert_eq!(kind, imagewright::ErrorKind::InvalidArgument);
+            assert_eq!(kind, ErrorKind::InvalidArgument);
         }
     }
+}
+
+/// An image of a small disk by our own writer.
+fn written(format: Format) -> Vec<u8> {
+    let files = Files::new();
+    let (raw, path) = (files.path("a.raw"), files.path("image"));
+    make_disk(&raw, 3_000_320, 12, 17);
+    let source = open_as(&raw, Format::Raw);
+    let options = WriteOptions::new(format);
+    image::write(&source, &create(&path), &options, &Monitor::silent())
+        .unwrap();
+    fs::read(&path).unwrap()
+}
+
+fn assert_corrupt(disk: Arc<dyn BlockRead>, format: Format) {
+    let options = OpenOptions::new().format(format);
+    let error = image::open_disk(disk, &options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}
+
+#[test]
+fn places_that_overflow_are_errors() {
+    let mut qcow2 = written(Format::Qcow2);
+    qcow2[8..16].fill(0xff); // the place of the backing file's name
+    qcow2[16..20].copy_from_slice(&9_u32.to_be_bytes());
+    assert_corrupt(Arc::new(qcow2), Format::Qcow2);
+    let mut vdi = written(Format::Vdi);
+    vdi[0x17c..0x180].fill(0xff); // bytes before each block
+    vdi[512..516].copy_from_slice(&0xffff_fffd_u32.to_le_bytes());
+    assert_corrupt(Arc::new(vdi), Format::Vdi);
+}
+
+/// A sparse file can have tables of terabytes, which nobody can walk.
+#[test]
+fn tables_longer_than_any_disk_needs_are_errors() {
+    let sparse = |head: &[u8]| {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(head, 0).unwrap();
+        file.set_len(1 << 43).unwrap();
+        Arc::new(FileDisk::new(file).unwrap())
+    };
+    let mut vmdk = b"KDMV\x01\0\0\0\x01\0\0\0".to_vec();
+    vmdk.extend((1_u64 << 38).to_le_bytes()); // sectors
+    vmdk.extend(1_u64.to_le_bytes()); // sectors per grain
+    vmdk.extend([0; 16]);
+    vmdk.extend(1_u32.to_le_bytes()); // entries per table
+    vmdk.extend(1_u64.to_le_bytes());
+    vmdk.extend(1_u64.to_le_bytes()); // sector of the directory
+    vmdk.resize(512, 0);
+    assert_corrupt(sparse(&vmdk), Format::Vmdk);
+    let mut qcow = b"QFI\xfb\0\0\0\x01".to_vec();
+    qcow.resize(24, 0);
+    qcow.extend((1_u64 << 54).to_be_bytes()); // bytes
+    qcow.extend([9, 6, 0, 0, 0, 0, 0, 0]); // small clusters and tables
+    qcow.extend(512_u64.to_be_bytes()); // place of the L1 table
+    assert_corrupt(sparse(&qcow), Format::Qcow);
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use imagewright::Monitor;
 use imagewright::image::{
@@ -259,4 +260,51 @@ fn vhdx_asks_its_parent_sector_by_sector() {
     let image = open_as(&path, Format::Vhdx);
     assert_eq!(image.info().variant.as_deref(), Some("differencing"));
     assert_same(&image, &flat);
+}
+
+/// A VHDX whose headers say that there is a log of `len` bytes at `at`.
+fn with_log(clean: &[u8], at: u64, len: u32) -> Vec<u8> {
+    let mut image = clean.to_vec();
+    for header in [64 << 10, 128 << 10] {
+        let bytes = &mut image[header..header + 4096];
+        bytes[48..64].fill(0x42);
+        bytes[68..72].copy_from_slice(&len.to_le_bytes());
+        bytes[72..80].copy_from_slice(&at.to_le_bytes());
+        seal_vhdx(bytes);
+    }
+    image
+}
+
+#[test]
+fn a_hostile_log_is_an_error_in_time() {
+    let files = Files::new();
+    let (raw, path) = (files.path("a.raw"), files.path("a.vhdx"));
+    make_disk(&raw, 3_000_320, 12, 3);
+    write(&raw, &path, &WriteOptions::new(Format::Vhdx));
+    let clean = fs::read(&path).unwrap();
+    let file_len = clean.len() as u64;
+    let mib = 1 << 20;
+    // The last sequence number there is, and one more entry.
+    let mut image = with_log(&clean, mib, 1 << 20);
+    let page = (4 << 20, &clean[4 << 20..(4 << 20) + 4096]);
+    let entry = log_entry(u64::MAX, 0, file_len, page, (4 << 20, 0));
+    let log = &mut image[1 << 20..2 << 20];
+    log[..8192].copy_from_slice(&entry);
+    log[8192..16_384].copy_from_slice(&entry);
+    fs::write(&path, &image).unwrap();
+    open_as(&path, Format::Vhdx);
+    // Every sector claims to begin an entry as long as the log.
+    let len = 32 << 20;
+    let mut image = with_log(&clean, file_len, len);
+    image.resize(image.len() + len as usize, 0);
+    for sector in image[clean.len()..].chunks_exact_mut(4096) {
+        sector[..4].copy_from_slice(b"loge");
+        sector[8..12].copy_from_slice(&len.to_le_bytes());
+        sector[32..48].fill(0x42);
+    }
+    fs::write(&path, &image).unwrap();
+    let start = Instant::now();
+    let error = image::open(&path, &OpenOptions::new()).unwrap_err();
+    assert_eq!(error.kind(), imagewright::ErrorKind::Corrupt);
+    assert!(start.elapsed() < Duration::from_secs(60));
 }

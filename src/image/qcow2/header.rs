@@ -241,8 +241,7 @@ impl Header {
     ) -> Result<()> {
         let mut end = self.cluster_size().min(file.size());
         if backing_offset != 0 {
-            let name_end =
-                backing_offset + u64::from(backing_len.min(MAX_NAME));
+            let name_end = backing_offset.saturating_add(backing_len.into());
             if backing_len > MAX_NAME || name_end > self.cluster_size() {
                 return Err(Error::corrupt(
                     "the backing file's name leaves the first cluster",

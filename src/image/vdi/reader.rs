@@ -75,13 +75,19 @@ impl Header {
                 "blocks of {block_size} bytes are out of range"
             )));
         }
+        let block_extra = fields.le_u32(0x17c)?;
+        if block_extra > MAX_BLOCK {
+            return Err(Error::corrupt(format!(
+                "blocks with {block_extra} bytes before them are out of range"
+            )));
+        }
         let header = Self {
             kind,
             map_offset: u64::from(fields.le_u32(0x154)?),
             data_offset: u64::from(fields.le_u32(0x158)?),
             size: fields.le_u64(0x170)?,
             block_size: u64::from(block_size),
-            block_extra: u64::from(fields.le_u32(0x17c)?),
+            block_extra: u64::from(block_extra),
             blocks: u64::from(fields.le_u32(0x180)?),
         };
         let covered = header.blocks.saturating_mul(header.block_size);
@@ -118,7 +124,7 @@ impl Blocks for VdiBlocks {
             ZERO => Place::Zero,
             block => Place::Stored {
                 file: 0,
-                // Below 2^32 times 2^29: no overflow.
+                // Below 2^32 times 2^30: no overflow.
                 offset: header.data_offset
                     + u64::from(block)
                         * (header.block_size + header.block_extra)

@@ -33,10 +33,16 @@ fn update(crc: u32, bytes: &[u8]) -> u32 {
 
 /// The checksum of a structure whose own checksum field, at byte 4, counts
 /// as zero.
-pub(super) fn of_structure(bytes: &[u8]) -> u32 {
+fn of_structure(bytes: &[u8]) -> u32 {
     let (before, rest) = bytes.split_at(bytes.len().min(4));
     let rest = rest.get(4..).unwrap_or_default();
     !update(update(update(!0, before), &[0; 4]), rest)
+}
+
+/// Whether a structure has the checksum that its field says.
+pub(super) fn fits(bytes: &[u8]) -> bool {
+    let sum = of_structure(bytes).to_le_bytes();
+    cfg!(fuzzing) || bytes.get(4..8) == Some(&sum)
 }
 
 /// Writes the checksum to its field at byte 4.

@@ -50,9 +50,7 @@ impl Header {
 
     fn parse(bytes: &[u8]) -> Result<Self> {
         let fields = Fields(bytes);
-        if fields.array(0)? != *b"head"
-            || fields.le_u32(4)? != checksum::of_structure(bytes)
-        {
+        if fields.array(0)? != *b"head" || !checksum::fits(bytes) {
             return Err(Error::corrupt("no header is valid"));
         }
         let (log_version, version) = (fields.le_u16(64)?, fields.le_u16(66)?);
@@ -127,9 +125,7 @@ impl Regions {
 
     fn parse(bytes: &[u8]) -> Result<Self> {
         let fields = Fields(bytes);
-        if fields.array(0)? != *b"regi"
-            || fields.le_u32(4)? != checksum::of_structure(bytes)
-        {
+        if fields.array(0)? != *b"regi" || !checksum::fits(bytes) {
             return Err(Error::corrupt("no region table is valid"));
         }
         let count = fields.le_u32(8)?;

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 //! Replays the log into memory: the file itself is never written.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::block::{BlockRead, to_u64, to_usize};
+use crate::block::{BlockRead, to_usize};
 use crate::error::{Context, Error, Result};
 use crate::image::field::Fields;
 use crate::image::table::read_vec;
@@ -19,11 +20,15 @@ const SECTOR: usize = 4096;
 const ENTRY_HEADER: usize = 64;
 const DESCRIPTOR: usize = 32;
 
-/// An entry that is whole: the log's bytes from its header on.
+/// Checksums are taken over this many times the log's length, at most: each
+/// sector of a broken log may claim to begin an entry as long as the log.
+const MAX_PASSES: usize = 8;
+
+/// An entry that is whole.
 struct Entry {
-    /// Where in the log.
+    /// Where in the log it begins, and its length.
     at: usize,
-    bytes: Vec<u8>,
+    len: usize,
     sequence: u64,
     /// Where in the log the oldest entry of its sequence is.
     tail: usize,
@@ -43,7 +48,8 @@ pub(super) fn replay(
     let log = read_vec(&file, header.log_offset, header.log_len)
         .during("reading the VHDX log")?;
     let mut overlay = Overlay::new(Arc::clone(&file));
-    let entries = active_sequence(&log, header)?;
+    let log = Log::new(&log, header);
+    let entries = log.active_sequence()?;
     let Some(last) = entries.last() else {
         return Err(Error::corrupt(
             "the log has to be replayed, but no entry in it is valid",
@@ -56,94 +62,124 @@ pub(super) fn replay(
     }
     let size = last.file_size;
     for entry in &entries {
-        apply(entry, &mut overlay).during("replaying the VHDX log")?;
+        let bytes = log.bytes(entry.at, entry.len);
+        apply(entry, &bytes, &mut overlay).during("replaying the VHDX log")?;
     }
     overlay.extend(size);
     Ok(Arc::new(overlay))
 }
 
-/// The valid run of entries with the highest sequence numbers.
-fn active_sequence(log: &[u8], header: &Header) -> Result<Vec<Entry>> {
-    let mut best: Vec<Entry> = Vec::new();
-    let mut at = 0;
-    while at + SECTOR <= log.len() {
-        let run = run_from(log, at, header);
-        let Some(last) = run.last() else {
-            at += SECTOR;
-            continue;
-        };
-        // The run must have its own tail in it.
-        let whole = run.iter().any(|entry| entry.at == last.tail);
-        let newest = best.last().is_none_or(|b| b.sequence < last.sequence);
-        // What follows cannot be the start of a newer run before this ends.
-        let run_len: usize = run.iter().map(|entry| entry.bytes.len()).sum();
-        if whole && newest {
+/// The log: a ring.
+struct Log<'a> {
+    ring: &'a [u8],
+    header: &'a Header,
+    /// Bytes that checksums may still be taken over.
+    budget: Cell<usize>,
+}
+
+impl<'a> Log<'a> {
+    fn new(ring: &'a [u8], header: &'a Header) -> Self {
+        Self {
+            ring,
+            header,
+            budget: Cell::new(ring.len().saturating_mul(MAX_PASSES)),
+        }
+    }
+
+    /// The bytes from `at` on; past the end it goes on at the start.
+    fn bytes(&self, at: usize, len: usize) -> Vec<u8> {
+        let before_end = len.min(self.ring.len() - at);
+        let (start, end) = (&self.ring[..len - before_end], &self.ring[at..]);
+        [&end[..before_end], start].concat()
+    }
+
+    /// The valid run of entries with the highest sequence numbers.
+    fn active_sequence(&self) -> Result<Vec<Entry>> {
+        let mut best: Vec<Entry> = Vec::new();
+        let mut at = 0;
+        while at + SECTOR <= self.ring.len() {
+            let run = self.run_from(at)?;
+            let Some(last) = run.last() else {
+                at += SECTOR;
+                continue;
+            };
+            // The run must have its own tail in it.
             let from = run.iter().position(|entry| entry.at == last.tail);
-            best = run.into_iter().skip(from.unwrap_or(0)).collect();
+            let newest = best.last().is_none_or(|b| b.sequence < last.sequence);
+            // What follows cannot be the start of a newer run before this
+            // ends.
+            let run_len: usize = run.iter().map(|entry| entry.len).sum();
+            if let Some(from) = from
+                && newest
+            {
+                best = run.into_iter().skip(from).collect();
+            }
+            at += run_len.max(SECTOR);
         }
-        at += run_len.max(SECTOR);
+        Ok(best)
     }
-    Ok(best)
-}
 
-/// The entries from `at` on that follow each other; may pass the log's end
-/// once.
-fn run_from(log: &[u8], at: usize, header: &Header) -> Vec<Entry> {
-    let mut run: Vec<Entry> = Vec::new();
-    let mut next = at;
-    let mut total = 0;
-    while let Some(entry) = parse_entry(log, next, header) {
-        let follows =
-            run.last().is_none_or(|e| e.sequence + 1 == entry.sequence);
-        total += entry.bytes.len();
-        if !follows || total > log.len() {
-            break;
+    /// The entries from `at` on that follow each other; may pass the log's
+    /// end once.
+    fn run_from(&self, at: usize) -> Result<Vec<Entry>> {
+        let mut run: Vec<Entry> = Vec::new();
+        let mut next = at;
+        let mut total = 0;
+        while let Some(entry) = self.parse_entry(next)? {
+            let follows = run.last().is_none_or(|last| {
+                last.sequence.checked_add(1) == Some(entry.sequence)
+            });
+            total += entry.len;
+            if !follows || total > self.ring.len() {
+                break;
+            }
+            next = (next + entry.len) % self.ring.len();
+            run.push(entry);
         }
-        next = (next + entry.bytes.len()) % log.len();
-        run.push(entry);
+        Ok(run)
     }
-    run
+
+    /// The entry at a place of the log, if a valid one is there.
+    fn parse_entry(&self, at: usize) -> Result<Option<Entry>> {
+        let Some(start) = self.ring.get(at..at + SECTOR) else {
+            return Ok(None);
+        };
+        let fields = Fields(start);
+        let len = to_usize(u64::from(fields.le_u32(8)?));
+        let plausible = fields.array(0)? == *b"loge"
+            && fields.array(32)? == self.header.log_guid
+            && len != 0
+            && len.is_multiple_of(SECTOR)
+            && len <= self.ring.len();
+        if !plausible {
+            return Ok(None);
+        }
+        let left = self.budget.get().checked_sub(len).ok_or_else(|| {
+            Error::corrupt("the log has too many broken entries")
+        })?;
+        self.budget.set(left);
+        if !checksum::fits(&self.bytes(at, len)) {
+            return Ok(None);
+        }
+        Ok(Some(Entry {
+            at,
+            len,
+            sequence: fields.le_u64(16)?,
+            tail: to_usize(u64::from(fields.le_u32(12)?)),
+            descriptors: to_usize(u64::from(fields.le_u32(24)?)),
+            flushed_size: fields.le_u64(48)?,
+            file_size: fields.le_u64(56)?,
+        }))
+    }
 }
 
-/// The entry at a place of the log, if a valid one is there.
-fn parse_entry(log: &[u8], at: usize, header: &Header) -> Option<Entry> {
-    let start = Fields(log.get(at..at + SECTOR)?);
-    if start.array(0).ok()? != *b"loge"
-        || start.array(32).ok()? != header.log_guid
-    {
-        return None;
-    }
-    let len = to_usize(u64::from(start.le_u32(8).ok()?));
-    if len == 0 || !len.is_multiple_of(SECTOR) || len > log.len() {
-        return None;
-    }
-    // The log is a ring.
-    let mut bytes = Vec::with_capacity(len);
-    let before_end = len.min(log.len() - at);
-    bytes.extend(&log[at..at + before_end]);
-    bytes.extend(&log[..len - before_end]);
-    let fields = Fields(&bytes);
-    if fields.le_u32(4).ok()? != checksum::of_structure(&bytes) {
-        return None;
-    }
-    Some(Entry {
-        at,
-        sequence: fields.le_u64(16).ok()?,
-        tail: to_usize(u64::from(fields.le_u32(12).ok()?)),
-        descriptors: to_usize(u64::from(fields.le_u32(24).ok()?)),
-        flushed_size: fields.le_u64(48).ok()?,
-        file_size: fields.le_u64(56).ok()?,
-        bytes,
-    })
-}
-
-fn apply(entry: &Entry, overlay: &mut Overlay) -> Result<()> {
-    let fields = Fields(&entry.bytes);
+fn apply(entry: &Entry, bytes: &[u8], overlay: &mut Overlay) -> Result<()> {
+    let fields = Fields(bytes);
     let described = entry.descriptors.saturating_mul(DESCRIPTOR);
     let mut data = described
         .saturating_add(ENTRY_HEADER)
         .checked_next_multiple_of(SECTOR)
-        .filter(|end| *end <= entry.bytes.len())
+        .filter(|end| *end <= entry.len)
         .ok_or_else(|| Error::corrupt("a log entry has no room"))?;
     for index in 0..entry.descriptors {
         let at = ENTRY_HEADER + index * DESCRIPTOR;
@@ -166,7 +202,7 @@ fn apply(entry: &Entry, overlay: &mut Overlay) -> Result<()> {
             _ => return Err(Error::corrupt("a log descriptor is not known")),
         }
     }
-    debug_assert!(to_u64(data) <= to_u64(entry.bytes.len()));
+    debug_assert!(data <= entry.len);
     Ok(())
 }
 

@@ -22,6 +22,10 @@ const MAX_ITEM: u32 = 1 << 20;
 /// Bytes the guest sees, at most: the specification's 64 TiB.
 pub(super) const MAX_SIZE: u64 = 64 << 40;
 
+/// Entries of a parent locator, at most: five are defined, and each may have
+/// the same 64 KiB of text.
+const MAX_PAIRS: u16 = 64;
+
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) size: u64,
@@ -159,8 +163,14 @@ fn parse_locator(bytes: &[u8]) -> Result<Vec<(String, String)>> {
             .collect::<Result<_, _>>()
             .map_err(|_| Error::corrupt("a parent locator is not UTF-16"))
     };
+    let count = fields.le_u16(18)?;
+    if count > MAX_PAIRS {
+        return Err(Error::corrupt(format!(
+            "a parent locator of {count} entries"
+        )));
+    }
     let mut pairs = Vec::new();
-    for index in 0..usize::from(fields.le_u16(18)?) {
+    for index in 0..usize::from(count) {
         let at = 20 + index * 12;
         let key = text(fields.le_u32(at)?, fields.le_u16(at + 8)?)?;
         let value = text(fields.le_u32(at + 4)?, fields.le_u16(at + 10)?)?;
@@ -198,4 +208,30 @@ pub(super) fn metadata_bytes(size: u64, block_size: u32, id: Guid) -> Vec<u8> {
     table.resize(65_536, 0);
     values.resize(65_536, 0);
     [table, values].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A locator of `count` pairs of one text of `len` bytes.
+    fn locator(count: u16, len: u16) -> Vec<u8> {
+        let mut bytes = LOCATOR_VHDX.to_vec();
+        bytes.extend([0, 0]);
+        bytes.extend(count.to_le_bytes());
+        for _ in 0..count {
+            bytes.extend([20, 0, 0, 0, 20, 0, 0, 0]);
+            bytes.extend(len.to_le_bytes());
+            bytes.extend(len.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_locator_cannot_multiply_its_bytes() {
+        assert_eq!(parse_locator(&locator(5, 8)).unwrap().len(), 5);
+        // 30 KiB that would become 100 MiB, and so on.
+        let error = parse_locator(&locator(2500, 30_000)).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+    }
 }

@@ -19,7 +19,7 @@ pub(super) struct Overlay {
     file: Arc<dyn BlockRead>,
     size: u64,
     pages: BTreeMap<u64, Box<[u8; 4096]>>,
-    /// Zeroed ranges, by start.
+    /// Zeroed ranges, by start; no two of them touch.
     zeroes: BTreeMap<u64, u64>,
 }
 
@@ -59,9 +59,18 @@ impl Overlay {
         for at in gone {
             self.pages.remove(&at);
         }
-        let longest = self.zeroes.get(&offset).copied().unwrap_or(0);
-        self.zeroes.insert(offset, longest.max(end));
         self.size = self.size.max(end);
+        let (mut from, mut to) = (offset, end);
+        if let Some((start, end)) = self.zeroes.range(..=from).next_back()
+            && *end >= from
+        {
+            (from, to) = (*start, to.max(*end));
+        }
+        while let Some((&start, &end)) = self.zeroes.range(from..=to).next() {
+            self.zeroes.remove(&start);
+            to = to.max(end);
+        }
+        self.zeroes.insert(from, to);
         Ok(())
     }
 
@@ -76,7 +85,8 @@ impl Overlay {
             return Ok(());
         }
         out.fill(0);
-        let zeroed = self.zeroes.range(..=page).any(|(_, end)| *end > page);
+        let before = self.zeroes.range(..=page).next_back();
+        let zeroed = before.is_some_and(|(_, end)| *end > page);
         let left = self.file.size().saturating_sub(page).min(PAGE);
         if zeroed || left == 0 {
             return Ok(());
@@ -88,7 +98,11 @@ impl Overlay {
     fn touches(&self, offset: u64, end: u64) -> bool {
         let first = round_down(offset, PAGE);
         self.pages.range(first..end).next().is_some()
-            || self.zeroes.range(..end).any(|(_, to)| *to > offset)
+            || self
+                .zeroes
+                .range(..end)
+                .next_back()
+                .is_some_and(|(_, to)| *to > offset)
             || end > self.file.size()
     }
 }
@@ -138,5 +152,32 @@ impl BlockRead for Overlay {
 
     fn stored_at(&self, _: u64, _: u64) -> Result<Option<Stored<'_>>> {
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeroed_ranges_join() {
+        let page = |number: u64| number * PAGE;
+        let mut overlay = Overlay::new(Arc::new(vec![7; 20 * 4096]));
+        overlay.write(page(6), Box::new([9; 4096]));
+        let mut expected = vec![7; 20 * 4096];
+        // Apart, over one another, within one another, side by side.
+        for (first, count) in [(2, 2), (10, 2), (9, 5), (10, 1), (4, 1)] {
+            overlay.zero(page(first), page(count)).unwrap();
+            let range = to_usize(page(first))..to_usize(page(first + count));
+            expected[range].fill(0);
+        }
+        expected[6 * 4096..7 * 4096].fill(9);
+        let mut bytes = vec![1; 20 * 4096];
+        overlay.read_at(0, &mut bytes).unwrap();
+        assert!(bytes == expected);
+        assert_eq!(overlay.zeroes.len(), 2);
+        overlay.zero(page(6), page(1)).unwrap();
+        overlay.read_at(page(6), &mut bytes[..4096]).unwrap();
+        assert!(bytes[..4096].iter().all(|byte| *byte == 0));
     }
 }

@@ -23,6 +23,10 @@ pub(super) const AT_END: u64 = u64::MAX;
 /// Sectors per grain, at most: 4 MiB, 64 times what everybody uses.
 const MAX_GRAIN: u64 = 8192;
 
+/// Entries of a grain directory, at most: with the usual tables, 1 PiB. The
+/// directory of a sparse file may be much longer than what can be walked.
+const MAX_TABLES: u64 = 1 << 25;
+
 /// Entries of a grain table, at most: what everybody uses.
 const MAX_TABLE: u32 = 512;
 
@@ -95,6 +99,12 @@ impl Header {
         }
         if self.capacity > i64::MAX.unsigned_abs() / SECTOR {
             return corrupt(format!("a size of {} sectors", self.capacity));
+        }
+        if self.tables() > MAX_TABLES {
+            return corrupt(format!(
+                "a grain directory of {} entries",
+                self.tables()
+            ));
         }
         if self.descriptor_sectors > MAX_DESCRIPTOR {
             return corrupt(format!(
