@@ -10,11 +10,10 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::sync::{Mutex, PoisonError};
 
 use crate::block::{
-    BlockRead, Pipeline, Pool, Window, Windows, WriteAt, default_workers,
-    for_each_run, round_up, to_u64, to_usize,
+    BlockRead, Pipeline, Pool, SparseFile, Window, Windows, WriteAt,
+    default_workers, round_up, to_u64, to_usize,
 };
 use crate::error::{Context, Error, Result};
 use crate::progress::Monitor;
@@ -54,9 +53,6 @@ impl CopyOptions {
 
     /// A hole that saves less than this costs more in fragments.
     const DEFAULT_GAP: usize = 32 << 10;
-
-    /// Holes are looked for at the block size of common filesystems.
-    const GRAIN: usize = 4096;
 
     /// The defaults: a worker per processor, 1 MiB at a time.
     pub fn new() -> Self {
@@ -225,9 +221,8 @@ fn copy(
     let pool = Pool::new(to_usize(chunk));
     let counter = monitor.bytes(source.size());
     let observed = observe.is_some();
-    // Filesystems let one write to a file at a time: those who wait here
-    // sleep, inside the kernel they would spin.
-    let turn = Mutex::new(());
+    let file = SparseFile::new(target, options.sparse_gap)
+        .early_writeback(options.early_writeback);
     let mut reported = 0;
     Pipeline::new(options.workers).run(
         Windows::new(source, chunk),
@@ -236,12 +231,14 @@ fn copy(
             monitor.check()?;
             let mut buffer = pool.take();
             let runs = read_runs(source, window, &mut buffer)?;
-            let held = (kind == Kind::File)
-                .then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
-            for run in &runs {
-                write_run(target, kind, options, run, &buffer)?;
+            match kind {
+                Kind::File => file.write(&runs, &buffer)?,
+                Kind::Device => {
+                    for (offset, bytes) in &runs {
+                        target.write_at(*offset, &buffer[bytes.clone()])?;
+                    }
+                }
             }
-            drop(held);
             if observed {
                 return Ok((window, runs, Some(buffer)));
             }
@@ -250,8 +247,8 @@ fn copy(
         },
         |(window, runs, buffer)| {
             if let (Some(buffer), Some(observe)) = (buffer, &mut observe) {
-                for run in runs {
-                    observe(run.offset, &buffer[run.bytes])?;
+                for (offset, bytes) in runs {
+                    observe(offset, &buffer[bytes])?;
                 }
                 pool.give(buffer);
             }
@@ -263,11 +260,9 @@ fn copy(
     counter.add(source.size() - reported)
 }
 
-/// Neighbouring extents with data, and where a buffer has their bytes.
-struct Run {
-    offset: u64,
-    bytes: Range<usize>,
-}
+/// Where neighbouring extents with data begin, and where a buffer has their
+/// bytes.
+type Run = (u64, Range<usize>);
 
 /// Reads what a window holds; each run with one call, so that the source can
 /// join its own reads.
@@ -287,37 +282,12 @@ fn read_runs(
             continue;
         }
         match runs.last_mut() {
-            Some(last) if last.bytes.end == start => last.bytes.end = end,
-            _ => runs.push(Run {
-                offset: extent.offset,
-                bytes: start..end,
-            }),
+            Some((_, last)) if last.end == start => last.end = end,
+            _ => runs.push((extent.offset, start..end)),
         }
     }
-    for run in &runs {
-        source.read_at(run.offset, &mut buffer[run.bytes.clone()])?;
+    for (offset, bytes) in &runs {
+        source.read_at(*offset, &mut buffer[bytes.clone()])?;
     }
     Ok(runs)
-}
-
-fn write_run(
-    target: &File,
-    kind: Kind,
-    options: &CopyOptions,
-    run: &Run,
-    buffer: &[u8],
-) -> Result<()> {
-    let bytes = &buffer[run.bytes.clone()];
-    if kind == Kind::Device {
-        return target.write_at(run.offset, bytes);
-    }
-    let (grain, gap) = (CopyOptions::GRAIN, options.sparse_gap);
-    for_each_run(bytes, grain, gap, |from, to| {
-        let offset = run.offset + to_u64(from);
-        target.write_at(offset, &bytes[from..to])?;
-        if options.early_writeback {
-            sys::start_writeback(target, offset, to_u64(to - from));
-        }
-        Ok(())
-    })
 }

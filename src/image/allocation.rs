@@ -88,10 +88,12 @@ impl Allocation {
         monitor: &Monitor,
     ) -> Result<Self> {
         let window = round_up(WINDOW, unit.max(source.preferred_unit()));
+        // Units may be larger than memory should be.
+        let buffer = window.min(round_up(WINDOW, source.preferred_unit()));
         let mut allocation = Self::empty(unit, window);
         Pipeline::new(workers).run(
             Windows::new(source, window),
-            || Ok(vec![0; to_usize(window)]),
+            || Ok(vec![0; to_usize(buffer)]),
             |buffer, window| {
                 monitor.check()?;
                 mark(source, unit, window, buffer)
@@ -163,9 +165,12 @@ fn mark(
             ExtentKind::Hole | ExtentKind::Zero => {}
             // Part of a compressed cluster costs as much as all of it.
             ExtentKind::Compressed => {
-                let bytes = &mut buffer[..to_usize(extent.len)];
+                let len = extent.len.min(to_u64(buffer.len()));
+                let bytes = &mut buffer[..to_usize(len)];
                 source.read_at(offset, bytes)?;
                 mark_bytes(&mut marked, unit, offset, bytes);
+                offset += len;
+                continue;
             }
             ExtentKind::Data => {
                 probe(

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::block::{WriteAt, to_u64, to_usize};
+use crate::block::{SparseFile, WriteAt, to_u64, to_usize};
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, WriteOptions, Writeback, Written};
 use crate::progress::Monitor;
@@ -34,7 +34,7 @@ pub(crate) struct Target<'a> {
     writeback: Writeback,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
     /// Writes at a position; does not count, does not hash.
     pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let offset = self.start + offset;
@@ -72,12 +72,23 @@ impl Target<'_> {
         Ok(())
     }
 
+    /// The same part of the file, to be written around its zeroes.
+    pub(crate) fn sparse(&self, min_gap: usize) -> SparseFile<'a> {
+        SparseFile::new(self.file, min_gap)
+            .start(self.start)
+            .early_writeback(self.writeback == Writeback::Early)
+    }
+
     /// The file, where the output is all of it.
     pub(crate) fn whole_file(&self) -> Result<&File> {
         match self.start {
             0 => Ok(self.file),
             _ => Err(Error::internal("an output is not the whole file")),
         }
+    }
+
+    pub(crate) fn writeback(&self) -> Writeback {
+        self.writeback
     }
 }
 

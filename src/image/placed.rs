@@ -4,19 +4,21 @@
 //! the digest in order.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 
-use crate::block::{BlockRead, Pipeline, Pool, for_each_run, to_u64, to_usize};
+use crate::block::{
+    BlockRead, Pipeline, Pool, read_around_holes, to_u64, to_usize,
+};
 use crate::error::Result;
 use crate::image::allocation::{Allocation, Marked};
-use crate::image::output::{Output, Target};
+use crate::image::output::Output;
 use crate::progress::Monitor;
 
 /// Zeroes within a unit that are left out of the file, at least.
 const SPARSE_GAP: usize = 64 << 10;
 
-/// Holes are looked for at the block size of common filesystems.
-const GRAIN: usize = 4096;
+/// Bytes one worker handles at a time, at most; windows are larger only where
+/// one unit is.
+const PIECE: u64 = 2 << 20;
 
 /// Units to append, each with the same bytes before it.
 #[derive(Debug)]
@@ -51,10 +53,44 @@ impl<'a> Units<'a> {
         self.unit > SPARSE_GAP
     }
 
-    /// Bytes of the file for the largest window.
-    fn window_len(&self) -> usize {
-        to_usize(self.allocation.window_len()) / self.unit * self.stride()
+    /// Whether a window is one unit, and more than one worker should hold.
+    fn is_split(&self) -> bool {
+        let unit = to_u64(self.unit);
+        unit > PIECE && unit == self.allocation.window_len()
     }
+
+    /// Bytes of the file for the largest job.
+    fn job_len(&self) -> usize {
+        match self.is_split() {
+            true => to_usize(PIECE) + self.prefix.len(),
+            false => {
+                let units = self.allocation.window_len() / to_u64(self.unit);
+                to_usize(units) * self.stride()
+            }
+        }
+    }
+
+    /// What workers do, in order.
+    fn jobs(&self) -> impl Iterator<Item = Job<'a>> {
+        let step = match self.is_split() {
+            true => PIECE,
+            false => self.allocation.window_len(),
+        };
+        let per_window = self.allocation.window_len() / step;
+        self.allocation.windows().iter().flat_map(move |marked| {
+            (0..per_window).map(move |piece| Job {
+                marked,
+                skipped: piece * step,
+            })
+        })
+    }
+}
+
+/// A window with marked units, or a part of one large unit.
+struct Job<'a> {
+    marked: &'a Marked,
+    /// Bytes of the unit that other jobs before this one handle.
+    skipped: u64,
 }
 
 /// Appends all marked units of `source`, one after the other.
@@ -66,33 +102,29 @@ pub(crate) fn append_units(
     monitor: &Monitor,
 ) -> Result<()> {
     let start = output.len();
-    let target = output.target();
     let hashed = output.is_hashed();
     let stride = to_u64(units.stride());
     let len = units.allocation.len() * stride;
     let counter = monitor.bytes(len);
+    let mut file = output.target().sparse(SPARSE_GAP);
     if !units.is_sparse() {
         output.reserve(len)?;
+        file = file.reserved();
     }
-    // Filesystems let one write to a file at a time: those who wait here
-    // sleep, inside the kernel they would spin.
-    let turn = Mutex::new(());
-    let pool = Pool::new(units.window_len());
+    let pool = Pool::new(units.job_len());
     Pipeline::new(workers).run(
-        units.allocation.windows().iter().map(Ok),
+        units.jobs().map(Ok),
         || Ok(()),
-        |(), marked| {
+        |(), job| {
             monitor.check()?;
             let mut buffer = pool.take();
-            let len = gather(source, marked, units, &mut buffer)?;
-            let offset = start + marked.rank * stride;
-            let bytes = &buffer[..len];
-            let held = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            match units.is_sparse() {
-                true => write_sparse(target, offset, bytes)?,
-                false => target.write_at(offset, bytes)?,
-            }
-            drop(held);
+            let len = gather(source, &job, units, &mut buffer)?;
+            let before = match job.skipped {
+                0 => 0,
+                skipped => skipped + to_u64(units.prefix.len()),
+            };
+            let offset = start + job.marked.rank * stride + before;
+            file.write(&[(offset, 0..len)], &buffer)?;
             if hashed {
                 return Ok((Some(buffer), len));
             }
@@ -122,14 +154,14 @@ pub(crate) fn append_in_place(
     output: &mut Output<'_>,
     monitor: &Monitor,
 ) -> Result<()> {
-    let (start, target) = (output.len(), output.target());
+    let (start, file) = (output.len(), output.target().sparse(SPARSE_GAP));
     let counter = monitor.bytes(len);
     let mut buffer = vec![0; to_usize(allocation.window_len())];
     for marked in allocation.windows() {
         let window = marked.window;
         let bytes = &mut buffer[..to_usize(window.len)];
         source.read_at(window.offset, bytes)?;
-        write_sparse(target, start + window.offset, bytes)?;
+        file.write(&[(start + window.offset, 0..bytes.len())], bytes)?;
         output.pass_zeroes(start + window.offset - output.len(), monitor)?;
         output.pass(bytes);
         counter.add(window.len)?;
@@ -138,23 +170,28 @@ pub(crate) fn append_in_place(
     output.extend_file()
 }
 
-/// Writes what is not zero: a large unit may hold little.
-fn write_sparse(target: Target<'_>, offset: u64, bytes: &[u8]) -> Result<()> {
-    for_each_run(bytes, GRAIN, SPARSE_GAP, |from, to| {
-        target.write_at(offset + to_u64(from), &bytes[from..to])
-    })
-}
-
-/// Reads the marked units of a window to the start of `buffer`, without the
+/// Reads the marked units of a job to the start of `buffer`, without the
 /// others between; the last unit of a disk is filled up with zeroes.
 fn gather(
     source: &dyn BlockRead,
-    marked: &Marked,
+    job: &Job<'_>,
     units: &Units<'_>,
     buffer: &mut [u8],
 ) -> Result<usize> {
+    let window = job.marked.window;
+    if units.is_split() {
+        let prefix = match job.skipped {
+            0 => units.prefix,
+            _ => &[],
+        };
+        let (head, rest) = buffer.split_at_mut(prefix.len());
+        head.copy_from_slice(prefix);
+        let out = &mut rest[..to_usize(PIECE)];
+        read_padded(source, window.offset + job.skipped, out)?;
+        return Ok(head.len() + out.len());
+    }
     let unit = to_u64(units.unit);
-    let mut indices = marked.units().peekable();
+    let mut indices = job.marked.units().peekable();
     let mut filled = 0;
     while let Some(first) = indices.next() {
         buffer[filled..filled + units.prefix.len()]
@@ -167,14 +204,23 @@ fn gather(
         {
             count += 1;
         }
-        let offset = marked.window.offset + first * unit;
         let len = to_usize(count * unit);
         let out = &mut buffer[filled..filled + len];
-        let left = to_usize(source.size() - offset).min(len);
-        let (inside, past) = out.split_at_mut(left);
-        source.read_at(offset, inside)?;
-        past.fill(0);
+        read_padded(source, window.offset + first * unit, out)?;
         filled += len;
     }
     Ok(filled)
+}
+
+/// Reads what the disk has; past its end there are zeroes.
+fn read_padded(
+    source: &dyn BlockRead,
+    offset: u64,
+    out: &mut [u8],
+) -> Result<()> {
+    let left = source.size().saturating_sub(offset);
+    let left = to_usize(left.min(to_u64(out.len())));
+    let (inside, past) = out.split_at_mut(left);
+    past.fill(0);
+    read_around_holes(source, offset, inside)
 }

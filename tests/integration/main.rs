@@ -10,6 +10,7 @@ mod image_compact;
 mod image_formats;
 mod image_hostile;
 mod image_info;
+mod image_memory;
 mod image_ova;
 mod image_qcow2;
 mod image_support;

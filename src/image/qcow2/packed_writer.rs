@@ -7,8 +7,8 @@
 //! covers, then L1 and refcounts.
 
 use crate::block::{
-    BlockRead, Pipeline, Pool, Window, Windows, is_zero, round_up, to_u64,
-    to_usize,
+    BlockRead, Pipeline, Pool, Window, Windows, is_zero, read_around_holes,
+    round_up, to_u64, to_usize,
 };
 use crate::error::{Error, Result};
 use crate::image::codec::{Codec, Encoder};
@@ -122,7 +122,7 @@ fn fill(
     let (inside, past) = plain.split_at_mut(len);
     let rest = round_up(window.len, cluster) - window.len;
     past[..to_usize(rest)].fill(0);
-    source.read_at(window.offset, inside)
+    read_around_holes(source, window.offset, inside)
 }
 
 fn pack(

@@ -107,7 +107,7 @@ fn parse_header(header: &[u8], offset: u64) -> Result<(Member, u8)> {
     let field =
         |at: usize, len: usize| header.get(at..at + len).ok_or_else(wrong);
     let sum = number(field(148, 8)?).ok_or_else(wrong)?;
-    if sum != checksum(header) {
+    if !cfg!(fuzzing) && sum != checksum(header) {
         return Err(wrong());
     }
     let name = text(field(0, 100)?);

@@ -87,7 +87,8 @@ impl Footer {
                 version & 0xffff
             )));
         }
-        if fields.be_u32(FOOTER_SUM)? != checksum(bytes, FOOTER_SUM) {
+        let sum = checksum(bytes, FOOTER_SUM);
+        if !cfg!(fuzzing) && fields.be_u32(FOOTER_SUM)? != sum {
             return Err(Error::corrupt("the checksum of the footer is wrong"));
         }
         let cylinders = u64::from(fields.be_u16(56)?);
@@ -168,7 +169,8 @@ impl DynamicHeader {
         if fields.array(0)? != DYNAMIC_COOKIE {
             return Err(Error::corrupt("there is no dynamic header"));
         }
-        if fields.be_u32(DYNAMIC_SUM)? != checksum(bytes, DYNAMIC_SUM) {
+        let sum = checksum(bytes, DYNAMIC_SUM);
+        if !cfg!(fuzzing) && fields.be_u32(DYNAMIC_SUM)? != sum {
             return Err(Error::corrupt(
                 "the checksum of the dynamic header is wrong",
             ));

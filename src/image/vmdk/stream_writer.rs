@@ -4,8 +4,8 @@
 //! that the directory's place follows in a footer.
 
 use crate::block::{
-    BlockRead, Pipeline, Pool, Window, Windows, is_zero, round_up, to_u64,
-    to_usize,
+    BlockRead, Pipeline, Pool, Window, Windows, is_zero, read_around_holes,
+    round_up, to_u64, to_usize,
 };
 use crate::error::{Error, Result};
 use crate::image::codec::{Codec, Encoder};
@@ -72,7 +72,7 @@ pub(crate) fn append(
             monitor.check()?;
             let len = to_usize(window.len);
             let whole = len.next_multiple_of(GRAIN_LEN);
-            source.read_at(window.offset, &mut plain[..len])?;
+            read_around_holes(source, window.offset, &mut plain[..len])?;
             plain[len..whole].fill(0);
             pack(encoder, window, &plain[..whole], pool.take())
         },
