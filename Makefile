@@ -6,7 +6,7 @@ SHELL := /bin/bash
 FIXTURES := $(abspath fixtures)
 export IMAGEWRIGHT_FIXTURES ?= /var/tmp/imagewright-fixtures
 
-.PHONY: demo test test-slow test-corpus check bench setup fixtures docs clean
+.PHONY: demo test test-slow test-corpus fuzz fuzz-short check bench setup fixtures docs clean
 
 ## A base image, and the main job on it.
 demo: root
@@ -43,9 +43,18 @@ test-corpus:
 	IMAGEWRIGHT_CORPUS="$(abspath $(CORPUS))" \
 	    cargo test --features _corpus --test corpus
 
+## Every parser and reader, on bytes that libFuzzer makes up: seconds each.
+## One target: make fuzz TIME=900 TARGETS=image_qcow2
+fuzz: setup fuzzer
+	tests/fuzz/run.sh $(or $(TIME),900) $(TARGETS)
+
+fuzz-short: setup fuzzer
+	tests/fuzz/run.sh 3
+
 ## What must be clean before a commit.
 check: setup-build deny
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
@@ -79,6 +88,9 @@ root:
 nextest:
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
+fuzzer:
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+
 # Built once for all checkouts of this user: it takes some minutes.
 deny:
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
@@ -86,4 +98,4 @@ deny:
 clean:
 	cargo clean
 
-.PHONY: root nextest deny setup-build
+.PHONY: root nextest deny fuzzer setup-build

@@ -13,6 +13,7 @@ mod file;
 mod num;
 mod pipeline;
 mod slice;
+mod sparse;
 mod windows;
 mod zero;
 
@@ -26,5 +27,6 @@ pub use slice::Slice;
 pub(crate) use copy::copy_and_observe;
 pub(crate) use num::{round_down, round_up, to_u64, to_usize};
 pub(crate) use pipeline::{Pipeline, Pool};
-pub(crate) use windows::{Window, Windows};
+pub(crate) use sparse::SparseFile;
+pub(crate) use windows::{Window, Windows, read_around_holes};
 pub(crate) use zero::{for_each_run, is_zero};

@@ -35,6 +35,8 @@ mod discover;
 #[cfg(feature = "http")]
 mod download;
 mod fingerprint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hash;
 #[cfg(feature = "http")]
 mod http;

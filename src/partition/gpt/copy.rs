@@ -32,7 +32,8 @@ impl Copy {
         let len = usize::try_from(header.array_len()).unwrap_or(0);
         let mut array = vec![0; len];
         disk.read_at(header.entries_offset(), &mut array)?;
-        if crc32fast::hash(&array) != header.entries_crc {
+        let sum = crc32fast::hash(&array);
+        if !cfg!(fuzzing) && sum != header.entries_crc {
             return Ok(Err(Defect::EntriesCrc));
         }
         Ok(Ok(Self { header, array }))

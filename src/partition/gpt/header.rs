@@ -124,7 +124,8 @@ impl Header {
         if !(HEADER_LEN..=sector_size).contains(&header_len) {
             return Err(Defect::HeaderLen(header_len));
         }
-        if header_crc(sector, header_len) != u32_le(sector, 16) {
+        let sum = header_crc(sector, header_len);
+        if !cfg!(fuzzing) && sum != u32_le(sector, 16) {
             return Err(Defect::HeaderCrc);
         }
         let own = u64_le(sector, 24);

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the fuzz targets one after the other.
+#
+#   run.sh SECONDS [TARGET]...      (default: all of them)
+#
+# Corpora, logs and findings are kept in target/fuzz/{corpus,log,findings}. A
+# finding ends the target and fails the run. No sanitizer: what could need one
+# is C (zstd, libdeflate), and the limit on memory is to count ours alone.
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+top=$(readlink -f "$here/../..")
+out=$top/target/fuzz
+triple=$(rustc -vV | sed -n 's/^host: //p')
+
+# libFuzzer's instrumentation is not stable; the compiler is.
+export RUSTC_BOOTSTRAP=1
+
+(($# > 0)) || { echo "usage: run.sh SECONDS [TARGET]..." >&2; exit 2; }
+seconds=$1
+shift
+cd "$top"
+cargo fuzz build --fuzz-dir tests/fuzz --target-dir "$out/target" \
+    --sanitizer none --release --debug-assertions --codegen-units 16
+bin=$out/target/$triple/release
+[[ -d $out/seeds ]] || {
+    "$bin/seeds" "$out/seeds.new"
+    mv "$out/seeds.new" "$out/seeds"
+}
+
+targets=("$@")
+((${#targets[@]} > 0)) || mapfile -t targets < <(
+    cd tests/fuzz/targets && printf '%s\n' *.rs | sed 's/\.rs$//'
+)
+mkdir -p "$out"/{corpus,log,findings}
+failed=()
+for target in "${targets[@]}"; do
+    mkdir -p "$out/corpus/$target"
+    # Inputs that are slow or large are findings as well.
+    if "$bin/$target" "$out/corpus/$target" "$out/seeds/$target" \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=256 \
+        -max_len=65536 -print_final_stats=1 -verbosity=1 \
+        -artifact_prefix="$out/findings/$target-" \
+        >"$out/log/$target" 2>&1; then
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/log/$target")
+        peak=$(sed -n 's/^stat::peak_rss_mb: *//p' "$out/log/$target")
+        printf '%-18s %5ss %12s runs, peak %s MiB\n' \
+            "$target" "$seconds" "$runs" "$peak"
+    else
+        failed+=("$target")
+        printf '%-18s FAILED\n' "$target"
+        grep -m 1 -A 20 -E 'panicked|ERROR|SUMMARY' "$out/log/$target" || true
+    fi
+done
+((${#failed[@]} == 0)) || {
+    echo "fuzz: ${failed[*]}: see $out/findings and $out/log" >&2
+    exit 1
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the fuzz targets share.
+//!
+//! The rule every target holds: any bytes lead to `Ok` or `Err`, without a
+//! panic, in bounded time and memory (256 MiB, 10 seconds: `run.sh`). The
+//! build has overflow checks and debug assertions, and `cfg(fuzzing)`, under
+//! which the library takes every checksum for right: a fuzzer cannot guess
+//! one.
+
+mod exercise;
+mod memory;
+mod sparse;
+
+pub use exercise::{disk, image};
+pub use memory::Memory;
+pub use sparse::Sparse;

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Keys and a signature, the two parted by a mark.
+#![no_main]
+
+use imagewright::source::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+/// Between the signature and the keys.
+const MARK: &[u8] = b"\n====\n";
+
+fuzz_target!(|data: &[u8]| {
+    let at = data.windows(MARK.len()).position(|bytes| bytes == MARK);
+    let (signature, keys) = match at {
+        Some(at) => (&data[..at], &data[at + MARK.len()..]),
+        None => (data, data),
+    };
+    fuzzing::openpgp(signature, keys);
+});
