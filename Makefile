@@ -29,6 +29,8 @@ test-slow: root setup fixtures nextest
 	$(FIXTURES)/arm64-image.sh --bootable
 	cargo nextest run --features _privileged --run-ignored only \
 	    -E 'test(privileged_foreign_boot)'
+	IMAGEWRIGHT_KILLS=20 cargo nextest run --features _privileged \
+	    -E 'test(compact::kill)'
 	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
 	    -E 'test(hostile) | test(mutation)'
 
