@@ -20,7 +20,7 @@ use crate::discover::{
 };
 use crate::error::{Context, Error, ErrorKind, Result, after};
 use crate::filesystem::FilesystemKind;
-use crate::image::{Format, Image};
+use crate::image::Image;
 use crate::progress::Monitor;
 use crate::sys::capability;
 use crate::sys::namespace::{PrivateMounts, in_private_mounts};
@@ -50,7 +50,7 @@ pub(super) fn discover(
             decoded: None,
         });
     }
-    if image.format() == Format::Raw && !has_waiting_log(&survey) {
+    if image.is_plain_raw() && !has_waiting_log(&survey) {
         let file = File::open(path).at(path)?;
         match with_mounts(&survey, &disk, &file, true, wanted) {
             Err(error) if needs_replay(&error) => {}
