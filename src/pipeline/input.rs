@@ -106,6 +106,11 @@ impl Input {
         })
     }
 
+    /// Whether there is a copy already, with every journal replayed.
+    pub(super) fn is_decoded(&self) -> bool {
+        self.decoded.lock().is_ok_and(|decoded| decoded.is_some())
+    }
+
     /// The decoded image in a sparse file without a name, to be changed.
     pub(super) fn working_disk(
         &self,

@@ -93,7 +93,8 @@ fn disk_to_enter(
     work: &WorkDir,
     monitor: &Monitor,
 ) -> Result<File> {
-    if options.read_only && input.image.is_plain_raw() {
+    let as_it_is = input.image.is_plain_raw() && !input.is_decoded();
+    if options.read_only && as_it_is {
         return File::open(&input.path).at(&input.path);
     }
     input.working_disk(work, monitor)

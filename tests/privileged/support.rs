@@ -146,8 +146,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     let path = Path::new(&base).join(name);
     assert!(
         path.exists(),
-        "{} is missing: run fixtures/base-image.sh (and \
-         fixtures/tiny-root.sh)",
+        "{} is missing: run `make fixtures`",
         path.display()
     );
     path

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Roots that grow over a larger disk, also two of one base at once.
 
+use std::net::TcpListener;
 use std::process::Child;
 
 use super::{centos, fedora};
 use crate::support::{Lab, Layout, changed, sha256};
 
-/// Two builds of one base, the UUIDs of whose filesystems are the same; each
-/// is on when the other is: both wait until two such filesystems are mounted.
+/// Two builds of one base, the UUIDs of whose filesystems are the same, both
+/// mounted at one time.
 fn two_at_once(layout: &Layout) {
     let lab = Lab::new();
     let base = layout.make(&lab);
     let before = sha256(&base);
-    // A builder cannot see the other's files, but the kernel's loop devices.
-    let both = "steps:\n  - run-command: >-\n      for i in $(seq 600); do \
-        n=$(cat /sys/block/loop*/loop/backing_file | grep -c LAB); \
-        [ $n -ge 2 ] && exit 0; sleep 0.1; done; exit 1\n";
-    let both =
-        both.replace("LAB", lab.marker().trim_start_matches("marker-of-"));
+    // They meet on the host's network, which both see: each is mounted then.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = port.local_addr().unwrap().port();
+    let meet = |name: &str| match name {
+        "one" => format!("timeout 120 nc -l -p {port} </dev/null"),
+        _ => format!(
+            "for i in $(seq 600); do nc 127.0.0.1 {port} </dev/null && \
+             exit 0; sleep 0.2; done; exit 1"
+        ),
+    };
     let builds: Vec<Child> = ["one", "two"]
         .iter()
         .map(|name| {
@@ -26,9 +31,10 @@ fn two_at_once(layout: &Layout) {
                 &format!(
                     "disk: {{size: 400M}}\n\
                      files: [{{path: /etc/which, content: {name}}}]\n\
-                     {both}  - run-command: \
+                     steps:\n  - run-command: {}\n  - run-command: \
                      head -c 100M /dev/zero | tr '\\0' {} >/var/large\n\
                      artifacts: [{{format: raw, name: {name}.raw}}]\n",
+                    meet(name),
                     &name[..1]
                 ),
             );

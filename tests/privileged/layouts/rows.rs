@@ -84,7 +84,7 @@ fn privileged_layouts_amazon() {
     let lab = Lab::new();
     assert_eq!(
         mounts(&lab, &amazon(), &[]),
-        [format!("128 /boot/efi {} -", fat()), "1 / xfs -".into()]
+        ["1 / xfs -".into(), format!("128 /boot/efi {} -", fat())]
     );
 }
 

@@ -36,6 +36,8 @@ if [ "$label" != none ]; then
 fi
 
 mkdir "$work/root" "$work/from"
+# All of them before any is mounted: mkfs.btrfs takes a disk of which one loop
+# device is mounted for mounted.
 while read -r number start len type fs uuid path subvolumes <&3; do
     [ "$fs" = - ] && continue
     [ "$label" = none ] && start=0
@@ -48,8 +50,18 @@ while read -r number start len type fs uuid path subvolumes <&3; do
         xfs) mkfs.xfs -q -f --unsupported -m "uuid=$uuid" "$l" 2>/dev/null ;;
         xfs4) mkfs.xfs -q -f --unsupported -m "crc=0,finobt=0,uuid=$uuid" "$l" 2>/dev/null ;;
         btrfs) mkfs.btrfs -q -f -U "$uuid" "$l" ;;
-        vfat) mkfs.vfat -S "$sector" -s 1 -i "$(echo "$uuid" | tr -d -)" "$l" >/dev/null ;;
+        vfat)
+            [ "$sector" = 512 ] && small='' || small='-s 1'
+            # shellcheck disable=SC2086
+            mkfs.vfat -S "$sector" $small -i "$(echo "$uuid" | tr -d -)" "$l" >/dev/null
+            ;;
     esac
+    echo "$l" >"$work/device-$number"
+done 3<"$work/volumes"
+
+while read -r number start len type fs uuid path subvolumes <&3; do
+    [ "$fs" = - ] && continue
+    l=$(cat "$work/device-$number")
     case $fs in
         xfs4) continue ;; # not every kernel mounts it
         vfat)
