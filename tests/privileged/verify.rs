@@ -296,7 +296,7 @@ fn goss(lab: &Path, image: &Path) {
     };
     assert_eq!(with("fail"), ["command:sleep 100:exit-status"]);
     assert_eq!(with("not-checked"), ["service:kubelet:running"]);
-    assert_eq!(with("pass").len(), 15, "{:#?}", with("pass"));
+    assert_eq!(with("pass").len(), 16, "{:#?}", with("pass"));
     assert_eq!(output.status.code(), Some(7));
 }
 
