@@ -83,6 +83,7 @@ fixtures:
 	$(FIXTURES)/arm64-image.sh
 	$(FIXTURES)/tiny-root.sh
 	$(FIXTURES)/kubernetes.sh
+	$(FIXTURES)/ubuntu-shaped.sh
 
 root:
 	@test "$$(id -u)" = 0 || { echo "run it as root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }

@@ -10,7 +10,6 @@
 
 mod bios;
 mod boot_config;
-mod cloud_init;
 mod efi;
 mod free_space;
 mod fstab;
@@ -19,6 +18,7 @@ mod hygiene;
 mod initramfs;
 mod junit;
 mod package_state;
+mod recipe_cloud_init;
 mod recipe_files;
 mod recipe_holds;
 mod recipe_kernel;
@@ -27,6 +27,7 @@ mod recipe_units;
 mod recipe_users;
 mod report;
 mod root_device;
+mod sandbox_image;
 mod swap;
 
 use crate::block::ReadAt;
@@ -117,7 +118,7 @@ pub const CHECKS: &[Check] = &[
     package_state::CHECK,
     held::CHECK,
     free_space::CHECK,
-    cloud_init::CHECK,
+    sandbox_image::CHECK,
     recipe_packages::CHECK,
     recipe_holds::CHECK,
     recipe_files::CHECK,
@@ -126,6 +127,7 @@ pub const CHECKS: &[Check] = &[
     recipe_kernel::SYSCTL,
     recipe_kernel::CMDLINE,
     recipe_users::CHECK,
+    recipe_cloud_init::CHECK,
 ];
 
 /// Runs every check.

@@ -35,7 +35,8 @@ const EXPLAINED: [(&str, &str); 6] = [
     ),
 ];
 
-/// The operations: the host's files are in `lab`.
+/// The operations, as far as Debian 12's virt-customize has them (not `chown`
+/// and `tar-in`); the host's files are in `lab`.
 fn operations(lab: &Lab) -> Vec<[String; 2]> {
     lab.write("tree/sub/b", "b");
     lab.write("tree/a", "a");
@@ -46,19 +47,6 @@ fn operations(lab: &Lab) -> Vec<[String; 2]> {
         "ln",
         ["-s".as_ref(), "a".as_ref(), lab.join("tree/l").as_path()],
     );
-    let tar = lab.join("some.tar");
-    run(
-        "tar",
-        [
-            "--owner=7".as_ref(),
-            "--group=8".as_ref(),
-            "-cf".as_ref(),
-            tar.as_os_str(),
-            "-C".as_ref(),
-            lab.path().as_os_str(),
-            "tree".as_ref(),
-        ],
-    );
     let at = |name: &str| lab.join(name).display().to_string();
     let all = [
         ("hostname", "node-1".to_owned()),
@@ -66,7 +54,6 @@ fn operations(lab: &Lab) -> Vec<[String; 2]> {
         ("append-line", "/etc/hosts:10.0.0.1 other".to_owned()),
         ("append-line", "/etc/new-file:first".to_owned()),
         ("chmod", "0600:/etc/motd".to_owned()),
-        ("chown", "1:2:/etc/motd".to_owned()),
         ("copy", "/etc/apt:/opt/apt".to_owned()),
         ("mkdir", "/opt/deep/er".to_owned()),
         ("copy-in", format!("{}:/opt/deep", at("tree"))),
@@ -84,8 +71,6 @@ fn operations(lab: &Lab) -> Vec<[String; 2]> {
         ("write", "/etc/secret:x".to_owned()),
         ("scrub", "/etc/secret".to_owned()),
         ("ssh-inject", format!("root:string:{KEY}")),
-        ("mkdir", "/opt/tar".to_owned()),
-        ("tar-in", format!("{}:/opt/tar", tar.display())),
         ("timezone", "Etc/GMT-3".to_owned()),
         ("touch", "/opt/touched".to_owned()),
         ("truncate", "/etc/issue".to_owned()),
@@ -128,8 +113,8 @@ fn peer_the_trees_are_those_that_virt_customize_makes() {
         .collect();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
     // What was asked for did happen: both could have done nothing.
-    assert!(ours["etc/motd"].starts_with("f 600 1:2 "));
-    assert!(ours["opt/tar/tree/l"].starts_with("l 777 7:8 a "));
+    assert!(ours["etc/motd"].starts_with("f 600 0:0 "));
+    assert!(ours["opt/deep/tree/l"].starts_with("l 777 0:0 a "));
     lab.assert_nothing_left();
 }
 

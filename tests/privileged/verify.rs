@@ -212,6 +212,10 @@ const FAULTS: &[(&[&str], &str)] = &[
         "ssh-keygen -q -N '' -t ed25519 \
         -f etc/ssh/ssh_host_ed25519_key",
     ),
+    (
+        &["sandbox-image"],
+        "sed -i s/pause:3.10/pause:3.6/ etc/containerd/config.toml",
+    ),
     (&["recipe-modules"], "rm etc/modules-load.d/*imagewright*"),
     (
         &["fstab"],
@@ -224,7 +228,7 @@ const FAULTS: &[(&[&str], &str)] = &[
         boot/grub/grub.cfg; grep -q loop0p1 boot/grub/grub.cfg",
     ),
     (
-        &["recipe-packages", "recipe-holds"],
+        &["recipe-holds"],
         "sed -i '/^Package: kubelet$/,/^$/d' var/lib/dpkg/status",
     ),
     (
@@ -263,7 +267,7 @@ const FAULTS: &[(&[&str], &str)] = &[
         "echo net.ipv4.ip_forward=0 >etc/sysctl.d/zz.conf",
     ),
     (
-        &["cloud-init"],
+        &["recipe-cloud-init"],
         "echo 'datasource_list: [Ec2]' >etc/cloud/cloud.cfg.d/zz.cfg",
     ),
     (

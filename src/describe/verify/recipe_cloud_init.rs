@@ -14,55 +14,42 @@ use crate::error::Result;
 use crate::mount::GuestRoot;
 
 pub(super) const CHECK: Check = Check {
-    id: "cloud-init",
-    summary: "cloud-init runs, and looks where the recipe says",
+    id: "recipe-cloud-init",
+    summary: "cloud-init looks where the recipe says",
     severity: Severity::Failure,
     run,
 };
 
 const PROGRAM: [&str; 2] = ["/usr/bin/cloud-init", "/usr/local/bin/cloud-init"];
 const MAIN: &str = "/etc/cloud/cloud.cfg";
-const OFF: &str = "/etc/cloud/cloud-init.disabled";
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
+    let Some(recipe) = subject.recipe else {
+        return Outcome::not("no recipe was given");
+    };
+    let wanted = recipe.cloud_init.datasources.iter();
+    let wanted: Vec<&str> = wanted.map(|source| source.as_str()).collect();
+    if wanted.is_empty() {
+        return Outcome::not("the recipe has no datasources");
+    }
     let root = subject.root;
-    let section = subject.recipe.map(|recipe| &recipe.cloud_init);
-    let wanted: Vec<&str> = section
-        .iter()
-        .flat_map(|section| &section.datasources)
-        .map(|datasource| datasource.as_str())
-        .collect();
     let mut there = false;
     for program in PROGRAM {
         there |= root.exists(program)?;
     }
-    if !there {
-        return match wanted.is_empty() {
-            true => Outcome::not("the image has no cloud-init"),
-            false => {
-                let what = "there is no cloud-init";
-                Ok(Outcome::Checked(vec![Finding::new(what)]))
-            }
-        };
-    }
-    let mut findings = Vec::new();
-    if root.exists(OFF)? {
-        findings.push(Finding::new("turns cloud-init off").at(OFF));
-    }
-    let found = datasources(root)?;
-    if let Some((path, own)) = &found
-        && !wanted.is_empty()
-        && *own != wanted
-    {
-        let (own, wanted) = (own.join(", "), wanted.join(", "));
-        let what = format!("has the datasources {own} instead of {wanted}");
-        findings.push(Finding::new(what).at(path));
-    }
-    if found.is_none() && !wanted.is_empty() {
-        let what = "no file has a list of datasources";
-        findings.push(Finding::new(what).at(MAIN));
-    }
-    Ok(Outcome::Checked(findings))
+    let finding = match datasources(root)? {
+        _ if !there => Finding::new("there is no cloud-init"),
+        None => Finding::new("no file has a list of datasources").at(MAIN),
+        Some((_, own)) if own == wanted => {
+            return Ok(Outcome::Checked(Vec::new()));
+        }
+        Some((path, own)) => {
+            let (own, wanted) = (own.join(", "), wanted.join(", "));
+            let what = format!("has the datasources {own} instead of {wanted}");
+            Finding::new(what).at(path)
+        }
+    };
+    Ok(Outcome::Checked(vec![finding]))
 }
 
 /// The list that wins, and where it is.
