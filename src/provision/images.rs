@@ -88,13 +88,10 @@ pub(super) fn preload(guest: &Guest<'_>, images: &PreloadImages) -> Result<()> {
             store.fetch(name, images.architecture)?;
         }
         let there = store.names()?;
-        match wanted.difference(&there).next() {
-            None => {}
-            Some(name) => {
-                return Err(Error::internal(format!(
-                    "containerd does not have {name}"
-                )));
-            }
+        if let Some(name) = wanted.difference(&there).next() {
+            return Err(Error::internal(format!(
+                "containerd does not have {name}"
+            )));
         }
         there.iter().try_for_each(|name| store.pin(name))
     })

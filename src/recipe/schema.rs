@@ -95,7 +95,7 @@ impl JsonSchema for Step {
         let mut bare = Vec::new();
         let mut properties = Map::new();
         for operation in Operation::ALL {
-            let argument = match operation.name {
+            let mut argument = match operation.name {
                 _ if !operation.takes_argument() => {
                     bare.push(operation.name);
                     json!({"type": "null"})
@@ -106,7 +106,6 @@ impl JsonSchema for Step {
                 }),
                 _ => json!({"type": ["string", "number"]}),
             };
-            let mut argument = argument;
             argument["description"] = match operation.argument {
                 "" => json!(operation.summary),
                 form => json!(format!("{}: {form}", operation.summary)),

@@ -48,3 +48,36 @@ packages:
     );
     assert_eq!(error.to_string(), expected);
 }
+
+/// `IMAGEWRIGHT_UPDATE=1` writes it anew.
+#[test]
+fn the_published_schema_is_that_of_the_types() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs/recipe.schema.json");
+    let schema = Recipe::json_schema();
+    if std::env::var_os("IMAGEWRIGHT_UPDATE").is_some() {
+        fs::write(&path, &schema).unwrap();
+    }
+    let published = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        published == schema,
+        "docs/recipe.schema.json is stale: run this test with \
+         IMAGEWRIGHT_UPDATE=1"
+    );
+}
+
+/// Every field of the types is in the schema, and in the page for people.
+#[test]
+fn schema_and_page_know_every_section() {
+    let schema: serde_json::Value =
+        serde_json::from_str(&Recipe::json_schema()).unwrap();
+    let docs = include_str!("../../docs/recipe.md");
+    let sections = schema["properties"].as_object().unwrap();
+    assert!(sections.len() > 15, "{}", sections.len());
+    for section in sections.keys() {
+        if !["apiVersion", "kind"].contains(&section.as_str()) {
+            assert!(docs.contains(&format!("`{section}`")), "{section}");
+        }
+    }
+    assert_eq!(schema["additionalProperties"], false);
+}

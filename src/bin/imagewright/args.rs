@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Compact(Compact),
     /// Tell what an image file is
     Info(Info),
-    /// Write the man page and the shell completions
+    /// Write the man page, the completions and the schema
     #[command(hide = true)]
     Assets(Assets),
 }

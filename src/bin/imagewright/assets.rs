@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The man page and the completions, made of the command line itself.
+//! The man page and the completions, made of the command line itself, and the
+//! schema of recipes.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +8,12 @@ use std::path::Path;
 use anyhow::Context;
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
+use imagewright::recipe::Recipe;
 
 use crate::args::Args;
 
 /// Writes one man page for the command and each of its subcommands, and the
-/// completions of every shell.
+/// completions of every shell, and the schema of recipes.
 pub(crate) fn write(directory: &Path) -> anyhow::Result<()> {
     let man = directory.join("man");
     let completions = directory.join("completions");
@@ -19,6 +21,9 @@ pub(crate) fn write(directory: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(directory)
             .with_context(|| format!("making {}", directory.display()))?;
     }
+    let schema = directory.join("recipe.schema.json");
+    fs::write(&schema, Recipe::json_schema())
+        .with_context(|| format!("writing {}", schema.display()))?;
     let command = Args::command();
     clap_mangen::generate_to(command.clone(), &man)
         .context("writing the man pages")?;
