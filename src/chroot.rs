@@ -10,6 +10,7 @@
 
 mod command;
 mod devices;
+mod dracut;
 mod emulator;
 mod lines;
 mod machine_id;
@@ -80,6 +81,7 @@ pub struct GuestEnvironment {
     emulator: Option<BinfmtInstance>,
     // Undone in this order.
     policy: Option<policy::NoServices>,
+    initramfs: Option<dracut::AnyMachine>,
     machine_id: Option<machine_id::TemporaryId>,
     resolv_conf: Option<resolv_conf::Placeholder>,
     mounts: MountStack,
@@ -110,6 +112,7 @@ impl GuestEnvironment {
             variables: options.variables.clone(),
             emulator: emulator::provide(options.architecture)?,
             policy: None,
+            initramfs: None,
             machine_id: None,
             resolv_conf: None,
             mounts: MountStack::default(),
@@ -146,6 +149,7 @@ impl GuestEnvironment {
         )?;
         if !options.read_only {
             self.policy = policy::NoServices::install(root)?;
+            self.initramfs = dracut::AnyMachine::install(root)?;
             self.machine_id = machine_id::TemporaryId::install(root)?;
         }
         Ok(())
@@ -176,6 +180,9 @@ impl GuestEnvironment {
         let mut results = Vec::new();
         if let Some(policy) = self.policy.take() {
             results.push(policy.remove(&self.root));
+        }
+        if let Some(initramfs) = self.initramfs.take() {
+            results.push(initramfs.remove(&self.root));
         }
         if let Some(id) = self.machine_id.take() {
             results.push(id.remove(&self.root));

@@ -6,6 +6,7 @@
 //! printable, so a dry run shows exactly what a run does. [`run`] does one.
 
 mod accounts;
+mod boot_entries;
 mod containerd;
 mod files;
 mod images;
@@ -32,6 +33,7 @@ use crate::recipe::{
 };
 
 pub(crate) use accounts::{gid as group_id, uid as user_id};
+pub use boot_entries::kernel_command_line;
 pub use images::PreloadImages;
 pub use kubeadm::KubeadmImages;
 pub(crate) use package_manager::KUBERNETES as KUBERNETES_PACKAGES;
@@ -40,7 +42,7 @@ pub use package_manager::{
 };
 pub use plan::plan;
 pub use release::{ReleaseFile, ReleaseTarget};
-pub use selinux::relabel_at_boot;
+pub use selinux::{Labels, Relabelled, relabel_at_boot};
 pub use steps::NewPassword;
 pub use target::Target;
 

@@ -79,7 +79,8 @@ pub use section::{Artifact, Compression, Disk, Metadata, Source, Sysprep};
 pub use size::ByteSize;
 pub use step::{
     KernelArguments, Operation, PasswordCrypto, PasswordSelector,
-    PasswordSource, SshKey, Step, Sysctl, UnitAction, UnitName, UserSpec,
+    PasswordSource, SelinuxMode, SshKey, Step, Sysctl, UnitAction, UnitName,
+    UserSpec,
 };
 pub use suggest::suggest;
 pub use unit::Units;

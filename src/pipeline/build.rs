@@ -191,7 +191,7 @@ impl Build<'_> {
         let file = new.create_disk()?;
         let done = self.provision(file, session, &mut watch)?;
         watch.begin("trim, unmount and detach");
-        let trimmed = done.mounted.trim().map(drop);
+        let trimmed = done.mounted.finish();
         after(trimmed, done.mounted.close())?;
         let facts = Facts {
             packages_before: done.before,

@@ -53,7 +53,7 @@ fn trim(file: &File, options: &LocalOptions, work: &WorkDir) -> Result<()> {
     in_private_mounts(|session| {
         let how = MountedOptions::default();
         let left = LeftDisk::open(session, file, &layout, work, &how)?;
-        let trimmed = left.trim().map(drop);
+        let trimmed = left.finish();
         after(trimmed, left.close())
     })
 }

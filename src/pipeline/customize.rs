@@ -150,7 +150,7 @@ fn run(
     };
     watch.begin("trim, unmount and detach");
     let left = mounted.leave()?;
-    let trimmed = left.trim().map(drop);
+    let trimmed = left.finish();
     after(trimmed, left.close())?;
     watch.begin("write the image");
     output.write(disk, provisioning.work, provisioning.monitor)?;

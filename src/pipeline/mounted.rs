@@ -8,11 +8,12 @@ use crate::chroot::{
     DeviceLink, EnvironmentOptions, GuestEnvironment, Network,
 };
 use crate::discover::{PartitionLayout, Role, SystemLayout};
-use crate::error::{Result, after};
+use crate::error::{Context, Result, after};
 use crate::mount::{
     DeviceDirectory, GuestRoot, MountEntry, MountOptions, MountTree,
 };
 use crate::partition::PartitionKind;
+use crate::provision::{self, Labels};
 use crate::sys::namespace::PrivateMounts;
 
 use super::grow::FilesystemGrowth;
@@ -37,6 +38,7 @@ pub(super) struct MountedDisk {
     tree: MountTree,
     disk: AttachedDisk,
     devices: DeviceDirectory,
+    labels: Option<Labels>,
 }
 
 impl MountedDisk {
@@ -52,6 +54,7 @@ impl MountedDisk {
             tree,
             disk,
             devices,
+            labels,
         } = LeftDisk::open(session, file, layout, work, options)?;
         let environment = enter(session, &tree, &disk, layout, options)?;
         Ok(Self {
@@ -59,6 +62,7 @@ impl MountedDisk {
             tree,
             disk,
             devices,
+            labels,
         })
     }
 
@@ -79,6 +83,7 @@ impl MountedDisk {
             tree: self.tree,
             disk: self.disk,
             devices: self.devices,
+            labels: self.labels,
         };
         match left {
             Ok(()) => Ok(disk),
@@ -98,6 +103,7 @@ pub(super) struct LeftDisk {
     tree: MountTree,
     disk: AttachedDisk,
     devices: DeviceDirectory,
+    labels: Option<Labels>,
 }
 
 impl LeftDisk {
@@ -140,10 +146,15 @@ impl LeftDisk {
         if let Some(grow) = options.grow {
             grow.after_mount(&tree)?;
         }
+        let labels = match options.read_only {
+            true => None,
+            false => Some(Labels::before(tree.root())?),
+        };
         Ok(Self {
             tree,
             disk,
             devices,
+            labels,
         })
     }
 
@@ -151,9 +162,16 @@ impl LeftDisk {
         self.tree.root()
     }
 
-    /// Discards free space; returns how many bytes.
-    pub(super) fn trim(&self) -> Result<u64> {
-        self.tree.trim()
+    /// Labels what changed, where the image uses SELinux, and discards free
+    /// space.
+    pub(super) fn finish(&self) -> Result<()> {
+        if let Some(labels) = &self.labels {
+            let done = labels
+                .apply(self.tree.root())
+                .during("labelling what changed")?;
+            tracing::debug!("{done}");
+        }
+        self.tree.trim().map(drop)
     }
 
     /// Unmounts and detaches.
@@ -187,12 +205,8 @@ fn kernel_command_line(
     root: &GuestRoot,
     layout: &SystemLayout,
 ) -> Result<String> {
-    if let Some(line) = root.read_if_exists("/etc/kernel/cmdline")? {
-        let line = String::from_utf8_lossy(&line);
-        let line = line.lines().next().unwrap_or_default().trim();
-        if !line.is_empty() {
-            return Ok(line.to_owned());
-        }
+    if let Some(line) = provision::kernel_command_line(root)? {
+        return Ok(line);
     }
     let filesystem = layout.partition(layout.root)?.filesystem.as_ref();
     let uuid = filesystem.and_then(|filesystem| filesystem.uuid.as_deref());

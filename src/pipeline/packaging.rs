@@ -55,7 +55,7 @@ impl Packaging<'_> {
             Err(error) => return after(Err(error), disk.close()),
         };
         watch.begin("trim, unmount and detach");
-        let trimmed = disk.trim().map(drop);
+        let trimmed = disk.finish();
         after(trimmed, disk.close())?;
         Ok(cleaned)
     }

@@ -66,7 +66,7 @@ fn run(
     let status = match (ended, &options.output) {
         (Ok(status), Some(_)) if status.success() => {
             let left = mounted.leave()?;
-            let trimmed = left.trim().map(drop);
+            let trimmed = left.finish();
             after(trimmed, left.close())?;
             status
         }

@@ -132,7 +132,7 @@ fn run(
     let cleaned = clean(options, &disk, monitor);
     let cleaned = match read_only {
         true => cleaned,
-        false => cleaned.and_then(|done| disk.trim().map(|_| done)),
+        false => cleaned.and_then(|done| disk.finish().map(|()| done)),
     };
     let operations = after(cleaned, disk.close())?;
     let output = match write {

@@ -114,6 +114,9 @@ fn change_system(step: &Step, guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
         Step::RunCommand(command) => {
             in_guest(guest, "/bin/sh", &["-c", command])
         }
+        Step::SelinuxMode(mode) => {
+            crate::provision::selinux::set_mode(root, mode.as_str())
+        }
         Step::SshInject { user, key } => ssh_key::inject(root, user, key),
         Step::Sudo { user, rule } => account::sudo(guest, user, rule),
         Step::Sysctl(sysctl) => kernel::sysctl(root, sysctl),

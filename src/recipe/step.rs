@@ -24,7 +24,7 @@ pub use account::{
 };
 pub(super) use argument::account_name;
 pub use operation::Operation;
-pub use system::{KernelArguments, Sysctl, UnitAction, UnitName};
+pub use system::{KernelArguments, SelinuxMode, Sysctl, UnitAction, UnitName};
 
 use super::file::{Mode, Principal};
 use super::package::{Hold, PackageName, PackageSpec};
@@ -173,6 +173,8 @@ pub enum Step {
         /// An existing directory in the image.
         dir: GuestPath,
     },
+    /// Sets how SELinux is started.
+    SelinuxMode(SelinuxMode),
     /// Sets the time zone.
     Timezone(String),
     /// Creates a file, or sets its times.
@@ -261,6 +263,7 @@ impl Step {
             Self::Sudo { .. } => "sudo",
             Self::Sysctl(_) => "sysctl",
             Self::TarIn { .. } => "tar-in",
+            Self::SelinuxMode(_) => "selinux-mode",
             Self::Timezone(_) => "timezone",
             Self::Touch(_) => "touch",
             Self::Truncate(_) => "truncate",
@@ -329,6 +332,7 @@ impl Step {
                 user.clone()
             }
             Self::Sudo { user, rule } => format!("{user}:{rule}"),
+            Self::SelinuxMode(mode) => mode.to_string(),
             Self::Sysctl(sysctl) => sysctl.to_string(),
             Self::TarIn { archive, dir } => format!("{archive}:{dir}"),
             Self::FirstbootInstall(packages) | Self::Uninstall(packages) => {

@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -15,6 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes of one attribute, or of all names: the kernel's limit.
 const MAX: usize = 65_536;
+/// A label is far shorter.
+const MAX_LABEL: usize = 4096;
 
 fn checked(len: isize) -> io::Result<usize> {
     usize::try_from(len).map_err(|_| io::Error::last_os_error())
@@ -129,6 +131,80 @@ pub(crate) fn copy_xattrs(source: &File, target: &File) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+const LABEL: &CStr = c"security.selinux";
+
+/// The path by which the calls below reach an entry that may be a symlink or
+/// a device, neither of which is to be opened.
+fn entry_path(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<CString> {
+    let mut bytes =
+        format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
+    bytes.extend(name.to_bytes());
+    CString::new(bytes).map_err(io::Error::other)
+}
+
+/// The SELinux label of an entry, symlinks not followed; none where it has
+/// none, or there can be none.
+pub(crate) fn label(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+) -> io::Result<Option<String>> {
+    let path = entry_path(directory, name)?;
+    let mut buffer = vec![0_u8; MAX_LABEL];
+    // SAFETY: both strings end with a NUL; the pointer and the length are
+    // those of one live buffer, which the call fills.
+    let len = checked(unsafe {
+        libc::lgetxattr(
+            path.as_ptr(),
+            LABEL.as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+        )
+    });
+    let len = match len {
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(libc::ENODATA | libc::EOPNOTSUPP)
+            ) =>
+        {
+            return Ok(None);
+        }
+        len => len?,
+    };
+    buffer.truncate(len);
+    if buffer.last() == Some(&0) {
+        buffer.pop();
+    }
+    Ok(Some(String::from_utf8_lossy(&buffer).into_owned()))
+}
+
+/// Sets the SELinux label of an entry, symlinks not followed.
+pub(crate) fn set_label(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    label: &str,
+) -> io::Result<()> {
+    let path = entry_path(directory, name)?;
+    // As libselinux writes it: with its NUL.
+    let value = CString::new(label).map_err(io::Error::other)?;
+    let value = value.as_bytes_with_nul();
+    // SAFETY: both strings end with a NUL; the pointer and the length are
+    // those of one live slice, which the call reads.
+    let result = unsafe {
+        libc::lsetxattr(
+            path.as_ptr(),
+            LABEL.as_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            0,
+        )
+    };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Fails when the file is open anywhere else: in a process, as a loop

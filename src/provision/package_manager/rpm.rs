@@ -50,6 +50,13 @@ fn repository_file(
     key_path: Option<&str>,
 ) -> Result<String> {
     let name = &repository.name;
+    if name == "main" {
+        return Err(Error::new(
+            ErrorKind::Recipe,
+            "a repository cannot be called main: a section of that name is \
+             the configuration of dnf itself",
+        ));
+    }
     let apt_only = [
         ("suites", &repository.suites),
         ("components", &repository.components),
@@ -197,6 +204,8 @@ mod tests {
         mirrors.uris.push("https://b/".to_owned());
         let text = repository_file(&mirrors, None).unwrap();
         assert!(text.contains("=https://a/\n    https://b/\n"), "{text}");
+        let error = file("main https://h/", None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Recipe);
         let error = file("k8s https://h/ stable main", None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Recipe);
         assert!(error.to_string().contains("`suites` is for apt"), "{error}");

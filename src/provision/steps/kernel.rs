@@ -7,6 +7,7 @@ use std::path::Path;
 use super::file::owner_of;
 use crate::error::{Context, Error, Result};
 use crate::mount::{FileOwner, GuestRoot};
+use crate::provision::boot_entries::{self, CMDLINE};
 use crate::provision::package_manager::Guest;
 use crate::recipe::{KernelArguments, Sysctl};
 
@@ -16,12 +17,6 @@ const MODULES: &str = "/etc/modules-load.d/imagewright.conf";
 const MODPROBE: &str = "/etc/modprobe.d/imagewright.conf";
 const GRUB: &str = "/etc/default/grub";
 const GRUBBY: &str = "/usr/sbin/grubby";
-/// The Boot Loader Specification's places for entries.
-const ENTRIES: [&str; 3] = [
-    "/boot/loader/entries/*.conf",
-    "/efi/loader/entries/*.conf",
-    "/boot/efi/loader/entries/*.conf",
-];
 /// What makes GRUB's configuration anew: a program and its arguments.
 const REGENERATE: [(&str, &[&str]); 3] = [
     ("/usr/sbin/update-grub", &[]),
@@ -84,21 +79,37 @@ pub(super) fn command_line(
 ) -> Result<()> {
     let root = guest.root();
     let mut found = false;
-    if root.exists("/etc/kernel/cmdline")? {
+    let entries = boot_entries::paths(root)?;
+    // Without it the entries of later kernels would not have the arguments.
+    let line = match entries.is_empty() && !root.exists(CMDLINE)? {
+        true => None,
+        false => boot_entries::kernel_command_line(root)?,
+    };
+    if let Some(line) = line {
         found = true;
-        change(root, "/etc/kernel/cmdline", |text| {
-            format!("{}\n", edit_words(text, arguments))
-        })?;
+        let line = format!("{}\n", edit_words(&line, arguments));
+        let owner = match root.exists(CMDLINE)? {
+            true => owner_of(root, Path::new(CMDLINE))?,
+            false => FileOwner::root(0o644),
+        };
+        root.create_dir_all("/etc/kernel", FileOwner::root(0o755))?;
+        root.write(CMDLINE, line.as_bytes(), owner)?;
     }
     if root.exists(GRUBBY)? {
         found = true;
         grubby(guest, arguments)?;
-    } else {
-        for pattern in ENTRIES {
-            for path in root.glob(pattern)? {
-                found = true;
-                change(root, path, |text| edit_entry(text, arguments))?;
-            }
+    }
+    // After grubby, which has done it already where it is there.
+    for path in &entries {
+        found = true;
+        change(root, path, |text| edit_entry(text, arguments))?;
+    }
+    for path in boot_entries::environments(root)? {
+        let block = root.read(&path)?;
+        let block = String::from_utf8_lossy(&block);
+        let edit = |line: &str| edit_words(line, arguments);
+        if let Some(new) = boot_entries::edit_environment(&block, edit)? {
+            root.write(&path, new.as_bytes(), owner_of(root, &path)?)?;
         }
     }
     if root.exists(GRUB)? {
@@ -189,11 +200,13 @@ fn edit_words(line: &str, arguments: &KernelArguments) -> String {
 
 /// An entry of the Boot Loader Specification.
 fn edit_entry(text: &str, arguments: &KernelArguments) -> String {
-    let edit = |line: &str| match line.strip_prefix("options") {
-        Some(rest) if rest.starts_with([' ', '\t']) => {
+    let edit = |line: &str| match boot_entries::options(line) {
+        // What a variable of GRUB stands for is edited where that is set.
+        Some(rest) if rest.contains("$kernelopts") => format!("{line}\n"),
+        Some(rest) => {
             format!("options {}\n", edit_words(rest, arguments))
         }
-        _ => format!("{line}\n"),
+        None => format!("{line}\n"),
     };
     text.lines().map(edit).collect()
 }

@@ -178,6 +178,12 @@ impl Operation {
             |text| text.parse().map(Step::Scrub),
         ),
         operation(
+            "selinux-mode",
+            "enforcing|permissive|disabled",
+            "Set how SELinux is started",
+            |text| text.parse().map(Step::SelinuxMode),
+        ),
+        operation(
             "ssh-inject",
             "USER[:SELECTOR]",
             "Let a user in with a public key: file:FILE, string:KEY, \

@@ -43,6 +43,51 @@ impl UnitAction {
     }
 }
 
+/// How SELinux is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SelinuxMode {
+    /// What the policy does not allow fails.
+    Enforcing,
+    /// It is allowed, but logged.
+    Permissive,
+    /// Not at all: no file gets a label.
+    Disabled,
+}
+
+impl SelinuxMode {
+    /// As in `/etc/selinux/config`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforcing => "enforcing",
+            Self::Permissive => "permissive",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for SelinuxMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Enforcing, Self::Permissive, Self::Disabled]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "`{}` is not enforcing, permissive or disabled",
+                    text.escape_debug()
+                ))
+            })
+    }
+}
+
+impl fmt::Display for SelinuxMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The name of a unit; `.service` may be left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitName(String);
