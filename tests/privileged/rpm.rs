@@ -206,7 +206,7 @@ fn kernels_boot_as_the_recipe_says(lab: &Lab, image: &Path) {
          ls /boot/loader/entries | wc -l
          export TMPDIR=/run
          new=$(ls /boot/initramfs-*imagewright*.img)
-         lsinitrd $new | grep -c nvme.ko
+         lsinitrd $new | grep -c blowfish-x86_64.ko
          lsinitrd -f etc/cmdline.d/95root-dev.conf $new || true",
     );
     let (entries, rest) = said.split_once("--\n").unwrap();
