@@ -3,10 +3,14 @@
 //! Outputs: how they get their names, and what is said about them.
 
 mod manifest;
+mod provenance;
 mod publish;
+mod signature;
 
 pub use manifest::{
     ArtifactRecord, CleanedRecord, InputRecord, Manifest, PackageChanges,
     PackageUpdate,
 };
+pub use provenance::provenance;
 pub use publish::Publisher;
+pub use signature::SigningKey;

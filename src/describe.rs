@@ -6,6 +6,7 @@ mod account;
 mod apk;
 mod bolt;
 mod container_image;
+pub mod diff;
 mod dpkg;
 mod drop_in;
 mod field;

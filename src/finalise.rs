@@ -7,6 +7,7 @@
 //! reports them. So there is one list, and the check cannot fall behind.
 
 mod operation;
+mod times;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::mount::{FileOwner, GuestRoot};
 use crate::recipe::suggest;
 
 pub use operation::Operation;
+pub use times::{clamp_times, newest_time};
 
 /// What an image carries that must not be shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

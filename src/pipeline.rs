@@ -14,6 +14,7 @@ mod build;
 mod compact;
 mod convert;
 mod customize;
+mod diff;
 mod discovery;
 mod grow;
 mod handover;
@@ -41,9 +42,10 @@ pub use convert::convert;
 pub use customize::{
     CustomizePlan, CustomizeReport, customize, plan_customize,
 };
+pub use diff::{DiffOptions, diff};
 pub use input::InputOptions;
 pub use local::LocalOptions;
-pub use options::{BuildOptions, CustomizeOptions, ShellOptions};
+pub use options::{BuildOptions, CustomizeOptions, ShellOptions, SourceDate};
 pub use package::{PackageOptions, PackagePlan, package, plan_package};
 pub use plan::{BuildPlan, OutputPlan, plan};
 pub use provision_plan::ProvisionPlan;

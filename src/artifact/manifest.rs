@@ -31,6 +31,10 @@ pub struct Manifest {
     pub steps: Vec<String>,
     /// What the clean-up removed.
     pub cleaned: Vec<CleanedRecord>,
+    /// No file that the build wrote is newer: seconds since 1970; none when
+    /// times were left as they came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_date_epoch: Option<i64>,
     /// The installed packages before.
     pub packages_before: Vec<Package>,
     /// The installed packages after.

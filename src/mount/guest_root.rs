@@ -29,7 +29,7 @@ const MAX_RESOLVE_TRIES: u32 = 32;
 /// file in the image must not fill our memory.
 const MAX_READ: u64 = 256 * 1024 * 1024;
 /// One descriptor is held for each level while a tree is walked.
-const MAX_DEPTH: usize = 512;
+pub(super) const MAX_DEPTH: usize = 512;
 
 /// Owner and mode of a file to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -489,7 +489,7 @@ pub(crate) fn descriptor_path(fd: BorrowedFd<'_>) -> PathBuf {
 }
 
 /// The error of a path in the image.
-fn in_image(errno: Errno, path: &Path) -> Error {
+pub(super) fn in_image(errno: Errno, path: &Path) -> Error {
     full(Error::from(errno)).at(path).during("in the image")
 }
 
@@ -514,7 +514,7 @@ fn regular(fd: OwnedFd, path: &Path) -> Result<File> {
         .during("in the image"))
 }
 
-fn names(directory: OwnedFd) -> Result<Vec<OsString>> {
+pub(super) fn names(directory: OwnedFd) -> Result<Vec<OsString>> {
     let mut directory = Dir::from_fd(directory)?;
     let mut names = Vec::new();
     for entry in directory.iter() {

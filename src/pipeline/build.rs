@@ -125,6 +125,7 @@ struct Build<'a> {
 struct Provisioned {
     before: Vec<Package>,
     after: Vec<Package>,
+    epoch: Option<i64>,
     passwords: Vec<NewPassword>,
     file: File,
     mounted: LeftDisk,
@@ -195,6 +196,7 @@ impl Build<'_> {
         after(trimmed, done.mounted.close())?;
         let facts = Facts {
             packages_before: done.before,
+            source_date_epoch: done.epoch,
         };
         let stage = Stage::Provision;
         self.stop(new, stage, Some(facts), done.passwords, watch)
@@ -237,6 +239,7 @@ impl Build<'_> {
         mut watch: Stopwatch<'_>,
     ) -> Result<BuildOutcome> {
         watch.begin("copy the working disk");
+        let facts = kept.facts()?;
         let provisioning = self.provisioning();
         let file = self.work.unnamed_file()?;
         provisioning.copy_disk(&kept.disk()?, &file)?;
@@ -247,8 +250,9 @@ impl Build<'_> {
             Err(error) => return after(Err(error), mounted.close()),
         };
         let done = Provisioned {
-            before: kept.facts()?.packages_before,
+            before: facts.packages_before,
             after: after_tasks,
+            epoch: facts.source_date_epoch,
             passwords: Vec::new(),
             file,
             mounted,
@@ -264,6 +268,7 @@ impl Build<'_> {
             input_options: &self.options.input,
             network: self.options.network,
             own_fat: self.options.own_fat,
+            source_date: self.options.source_date,
             work: self.work,
             monitor: self.monitor,
         }
@@ -293,6 +298,7 @@ impl Build<'_> {
             Ok((before, after, passwords)) => Ok(Provisioned {
                 before,
                 after,
+                epoch: mounted.epoch(),
                 passwords,
                 file,
                 mounted: mounted.leave()?,
@@ -309,10 +315,12 @@ impl Build<'_> {
             recipe: &self.options.recipe,
             outputs: &self.plan.outputs,
             directory: &self.options.output,
+            signing_key: self.options.signing_key.as_deref(),
             work: self.work,
             monitor: self.monitor,
         };
-        let cleaned = packaging.finalise(done.mounted, &mut watch)?;
+        let cleaned =
+            packaging.finalise(done.mounted, done.epoch, &mut watch)?;
         let plan = &self.plan.provision;
         let facts = DiskFacts {
             input: self.input.record.clone(),
@@ -321,6 +329,7 @@ impl Build<'_> {
             before: done.before,
             after: done.after,
             cleaned,
+            epoch: done.epoch,
         };
         let (manifest, files) =
             packaging.publish(done.file, facts, &mut watch)?;

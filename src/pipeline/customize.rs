@@ -14,7 +14,7 @@ use super::provisioning::{Provisioning, explain_full_host};
 use super::report::Stopwatch;
 use super::single_output::{SingleOutput, as_named, directory_of};
 use super::work_dir::WorkDir;
-use super::{CustomizeOptions, Phase};
+use super::{CustomizeOptions, Phase, SourceDate};
 use crate::error::{Context, Error, Result, after};
 use crate::image::{Format, Held, WriteOptions};
 use crate::progress::Monitor;
@@ -116,6 +116,7 @@ pub fn customize(
             input_options: &options.input,
             network: options.network,
             own_fat: options.own_fat,
+            source_date: SourceDate::Clock,
             work: &work,
             monitor,
         };

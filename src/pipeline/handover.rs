@@ -48,6 +48,9 @@ struct State {
 pub(super) struct Facts {
     /// The packages before the first task.
     pub(super) packages_before: Vec<Package>,
+    /// What bounds the times of files.
+    #[serde(default)]
+    pub(super) source_date_epoch: Option<i64>,
 }
 
 /// A hand-over in the making: a directory of the session.
@@ -287,6 +290,7 @@ mod tests {
         new.create_disk().unwrap().set_len(1 << 20).unwrap();
         let facts = Facts {
             packages_before: Vec::new(),
+            source_date_epoch: None,
         };
         new.keep(base, stage, build.to_owned(), Some(facts))
             .unwrap()

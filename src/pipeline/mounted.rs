@@ -9,6 +9,7 @@ use crate::chroot::{
 };
 use crate::discover::{PartitionLayout, Role, SystemLayout};
 use crate::error::{Context, Result, after};
+use crate::finalise::newest_time;
 use crate::mount::{
     DeviceDirectory, GuestRoot, MountEntry, MountOptions, MountTree,
 };
@@ -16,6 +17,7 @@ use crate::partition::PartitionKind;
 use crate::provision::{self, Labels};
 use crate::sys::namespace::PrivateMounts;
 
+use super::SourceDate;
 use super::grow::FilesystemGrowth;
 use super::provision_plan::mount_entries;
 use super::work_dir::WorkDir;
@@ -28,6 +30,7 @@ pub(super) struct MountedOptions {
     pub(super) own_fat: bool,
     pub(super) grow: Option<FilesystemGrowth>,
     pub(super) variables: Vec<(String, String)>,
+    pub(super) source_date: Option<SourceDate>,
 }
 
 /// Everything a session holds in the kernel.
@@ -35,6 +38,7 @@ pub(super) struct MountedOptions {
 pub(super) struct MountedDisk {
     // In the order in which they are undone.
     environment: GuestEnvironment,
+    epoch: Option<i64>,
     tree: MountTree,
     disk: AttachedDisk,
     devices: DeviceDirectory,
@@ -56,9 +60,15 @@ impl MountedDisk {
             devices,
             labels,
         } = LeftDisk::open(session, file, layout, work, options)?;
-        let environment = enter(session, &tree, &disk, layout, options)?;
+        let epoch = match options.source_date {
+            Some(SourceDate::At(epoch)) => Some(epoch),
+            Some(SourceDate::Base) => Some(newest_time(tree.root())?),
+            Some(SourceDate::Clock) | None => None,
+        };
+        let environment = enter(session, &tree, &disk, layout, options, epoch)?;
         Ok(Self {
             environment,
+            epoch,
             tree,
             disk,
             devices,
@@ -69,6 +79,11 @@ impl MountedDisk {
     /// Where commands run.
     pub(super) fn environment(&self) -> &GuestEnvironment {
         &self.environment
+    }
+
+    /// What bounds the times of files, in seconds since 1970.
+    pub(super) fn epoch(&self) -> Option<i64> {
+        self.epoch
     }
 
     /// The files of the image.
@@ -187,14 +202,20 @@ fn enter(
     disk: &AttachedDisk,
     layout: &SystemLayout,
     options: &MountedOptions,
+    epoch: Option<i64>,
 ) -> Result<GuestEnvironment> {
+    let mut variables = options.variables.clone();
+    if let Some(epoch) = epoch {
+        // Initramfs, bytecode and password dates are made by it.
+        variables.push(("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string()));
+    }
     let enter = EnvironmentOptions {
         read_only: options.read_only,
         network: options.network,
         kernel_command_line: kernel_command_line(tree.root(), layout)?,
         nodes: disk.nodes().to_vec(),
         links: device_links(layout, disk),
-        variables: options.variables.clone(),
+        variables,
         architecture: layout.architecture,
     };
     GuestEnvironment::enter(session, tree.directory(), &enter)

@@ -2,13 +2,30 @@
 //! What a caller chooses.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::InputOptions;
 use super::single_output::directory_of;
+use crate::artifact::SigningKey;
 use crate::chroot::Network;
 use crate::image::{Compression, Format};
 use crate::recipe::Recipe;
 use crate::source::Reference;
+
+/// What bounds the times of the files that a build writes.
+///
+/// The image's programs see it as `SOURCE_DATE_EPOCH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SourceDate {
+    /// The newest file of the base image.
+    #[default]
+    Base,
+    /// Seconds since 1970.
+    At(i64),
+    /// Nothing: files have the times at which they were written.
+    Clock,
+}
 
 /// How an image is built.
 #[derive(Debug, Clone)]
@@ -28,6 +45,10 @@ pub struct BuildOptions {
     pub network: Network,
     /// Serve the ESP by our own FAT code even where the kernel could.
     pub own_fat: bool,
+    /// What bounds the times of files.
+    pub source_date: SourceDate,
+    /// What the checksums are signed with.
+    pub signing_key: Option<Arc<SigningKey>>,
 }
 
 impl BuildOptions {
@@ -45,6 +66,8 @@ impl BuildOptions {
             work_dir: None,
             network: Network::Host,
             own_fat: false,
+            source_date: SourceDate::Base,
+            signing_key: None,
         }
     }
 

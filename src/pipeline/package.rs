@@ -115,7 +115,7 @@ impl fmt::Display for PackagePlan {
         for output in &self.outputs {
             writeln!(f, "{output}")?;
         }
-        write!(f, "output     manifest.json, SHA256SUMS")
+        write!(f, "output     manifest.json, provenance.json, SHA256SUMS")
     }
 }
 
@@ -164,6 +164,7 @@ pub fn package(
             recipe: &options.recipe,
             outputs: &plan.outputs,
             directory: &options.output,
+            signing_key: None,
             work: &work,
             monitor,
         },
@@ -198,6 +199,7 @@ impl Run<'_> {
             before: packages.clone(),
             after: packages,
             cleaned,
+            epoch: None,
         };
         let (manifest, files) =
             self.packaging.publish(file, facts, &mut watch)?;
@@ -229,7 +231,7 @@ impl Run<'_> {
             Err(error) => return after(Err(error), disk.close()),
         };
         let cleaned = match self.options.clean_up {
-            true => self.packaging.finalise(disk, watch)?,
+            true => self.packaging.finalise(disk, None, watch)?,
             false => {
                 disk.close()?;
                 Vec::new()

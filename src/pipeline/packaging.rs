@@ -11,7 +11,7 @@ use super::report::Stopwatch;
 use super::work_dir::WorkDir;
 use crate::artifact::{
     ArtifactRecord, CleanedRecord, InputRecord, Manifest, PackageChanges,
-    Publisher,
+    Publisher, SigningKey, provenance,
 };
 use crate::block::ReadAt;
 use crate::describe::Package;
@@ -28,6 +28,7 @@ pub(super) struct Packaging<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) outputs: &'a [OutputPlan],
     pub(super) directory: &'a Path,
+    pub(super) signing_key: Option<&'a SigningKey>,
     pub(super) work: &'a WorkDir,
     pub(super) monitor: &'a Monitor,
 }
@@ -40,6 +41,7 @@ pub(super) struct DiskFacts {
     pub(super) before: Vec<Package>,
     pub(super) after: Vec<Package>,
     pub(super) cleaned: Vec<CleanedRecord>,
+    pub(super) epoch: Option<i64>,
 }
 
 impl Packaging<'_> {
@@ -47,10 +49,17 @@ impl Packaging<'_> {
     pub(super) fn finalise(
         &self,
         disk: LeftDisk,
+        epoch: Option<i64>,
         watch: &mut Stopwatch<'_>,
     ) -> Result<Vec<CleanedRecord>> {
         watch.begin("clean up the image");
-        let cleaned = match self.clean(&disk) {
+        let cleaned = self.clean(&disk).and_then(|cleaned| {
+            if let Some(epoch) = epoch {
+                finalise::clamp_times(disk.root(), epoch)?;
+            }
+            Ok(cleaned)
+        });
+        let cleaned = match cleaned {
             Ok(cleaned) => cleaned,
             Err(error) => return after(Err(error), disk.close()),
         };
@@ -90,7 +99,14 @@ impl Packaging<'_> {
         watch.begin("publish");
         let manifest = self.manifest(facts, artifacts)?;
         publisher.write("manifest.json", &manifest.to_json()?)?;
-        publisher.write("SHA256SUMS", &checksums(&manifest)?)?;
+        let provenance = provenance(&manifest)?;
+        publisher.write("provenance.json", &provenance)?;
+        let sums = checksums(&manifest, &provenance)?;
+        publisher.write("SHA256SUMS", &sums)?;
+        if let Some(key) = self.signing_key {
+            let signature = key.sign(sums.as_bytes(), "SHA256SUMS")?;
+            publisher.write("SHA256SUMS.minisig", &signature)?;
+        }
         self.monitor.check()?;
         Ok((manifest, publisher.publish()?))
     }
@@ -144,6 +160,7 @@ impl Packaging<'_> {
             layout: facts.layout,
             steps: facts.steps,
             cleaned: facts.cleaned,
+            source_date_epoch: facts.epoch,
             packages_changed: PackageChanges::between(
                 &facts.before,
                 &facts.after,
@@ -155,8 +172,8 @@ impl Packaging<'_> {
     }
 }
 
-/// `manifest.json` is listed, too: it vouches for the rest.
-fn checksums(manifest: &Manifest) -> Result<String> {
+/// What tells of the artifacts is listed, too.
+fn checksums(manifest: &Manifest, provenance: &str) -> Result<String> {
     let mut text = String::new();
     for artifact in &manifest.artifacts {
         text.push_str(&format!("{}  {}\n", artifact.sha256, artifact.name));
@@ -164,5 +181,7 @@ fn checksums(manifest: &Manifest) -> Result<String> {
     let json = manifest.to_json()?;
     let digest = crate::recipe::Sha256::of(json.as_bytes());
     text.push_str(&format!("{digest}  manifest.json\n"));
+    let digest = crate::recipe::Sha256::of(provenance.as_bytes());
+    text.push_str(&format!("{digest}  provenance.json\n"));
     Ok(text)
 }

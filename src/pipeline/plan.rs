@@ -205,6 +205,6 @@ impl fmt::Display for BuildPlan {
         for output in &self.outputs {
             writeln!(f, "{output}")?;
         }
-        write!(f, "output     manifest.json, SHA256SUMS")
+        write!(f, "output     manifest.json, provenance.json, SHA256SUMS")
     }
 }

@@ -4,12 +4,12 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::InputOptions;
 use super::input::{Fetcher, Input};
 use super::mounted::{LeftDisk, MountedDisk, MountedOptions};
 use super::provision_plan::ProvisionPlan;
 use super::report::Stopwatch;
 use super::work_dir::WorkDir;
+use super::{InputOptions, SourceDate};
 use crate::block::{CopyOptions, FileDisk, ReadAt, copy_to_raw};
 use crate::chroot::Network;
 use crate::discover::SystemLayout;
@@ -27,6 +27,7 @@ pub(super) struct Provisioning<'a> {
     pub(super) input_options: &'a InputOptions,
     pub(super) network: Network,
     pub(super) own_fat: bool,
+    pub(super) source_date: SourceDate,
     pub(super) work: &'a WorkDir,
     pub(super) monitor: &'a Monitor,
 }
@@ -102,6 +103,7 @@ impl Provisioning<'_> {
             own_fat: self.own_fat,
             grow: self.plan.grow_filesystem,
             variables: self.recipe.proxy.variables(),
+            source_date: Some(self.source_date),
         };
         let layout = self.layout_on(disk)?;
         MountedDisk::open(session, disk, &layout, self.work, &options)

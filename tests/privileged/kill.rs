@@ -28,8 +28,13 @@ const KILLS: usize = 50;
 /// Some moments come after the end, on a machine of uneven speed.
 const MAX_TRIES: usize = 150;
 const WORK_DIR: &str = ".imagewright";
-const PUBLISHED: [&str; 4] =
-    ["SHA256SUMS", "manifest.json", "tiny.qcow2", "tiny.raw"];
+const PUBLISHED: [&str; 5] = [
+    "SHA256SUMS",
+    "manifest.json",
+    "provenance.json",
+    "tiny.qcow2",
+    "tiny.raw",
+];
 
 /// Every phase, with commands that leave processes behind which do not want
 /// to end.

@@ -19,6 +19,7 @@ mod layouts;
 mod nodes;
 mod peer_customize;
 mod provision;
+mod repeat;
 mod rpm;
 mod shell;
 mod stages;

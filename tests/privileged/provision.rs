@@ -136,7 +136,13 @@ fn privileged_provision_a_debian() {
     drop(server);
     assert_eq!(
         names_in(&output),
-        ["SHA256SUMS", "manifest.json", "node.qcow2", "node.raw"]
+        [
+            "SHA256SUMS",
+            "manifest.json",
+            "node.qcow2",
+            "node.raw",
+            "provenance.json"
+        ]
     );
     in_own_mounts(
         "cd \"$1\" && sha256sum -c SHA256SUMS",

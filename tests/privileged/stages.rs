@@ -21,8 +21,13 @@ steps:
   - run-command: cat /opt/a >/opt/b; echo x >/etc/machine-id; date >>/opt/runs
 artifacts: [{format: raw}, {format: qcow2}]
 ";
-const PUBLISHED: [&str; 4] =
-    ["SHA256SUMS", "manifest.json", "node.qcow2", "node.raw"];
+const PUBLISHED: [&str; 5] = [
+    "SHA256SUMS",
+    "manifest.json",
+    "node.qcow2",
+    "node.raw",
+    "provenance.json",
+];
 
 struct Stopped {
     lab: Lab,
@@ -223,7 +228,13 @@ fn package_cleans_and_writes_what_is_made_already() {
     assert_eq!(sha256(disk.path()), before, "the image was changed");
     assert_eq!(
         names_in(&lab.join("clean")),
-        ["SHA256SUMS", "manifest.json", "tiny.qcow2", "tiny.raw"]
+        [
+            "SHA256SUMS",
+            "manifest.json",
+            "provenance.json",
+            "tiny.qcow2",
+            "tiny.raw"
+        ]
     );
     checked(&lab.join("clean")).success();
     assert_eq!(sha256(&lab.join("as-it-is/tiny.raw")), before);

@@ -2,6 +2,7 @@
 //! The command line as typed.
 
 mod customize;
+mod diff;
 mod layers;
 mod package;
 
@@ -12,6 +13,7 @@ use imagewright::image::{Compression, Format, Subformat};
 use imagewright::pipeline::Stage;
 
 pub(crate) use customize::{Change, Customize, Provision};
+pub(crate) use diff::Diff;
 pub(crate) use layers::Layers;
 pub(crate) use package::Package;
 
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     Convert(Convert),
     /// Rewrite an image in place without what is no longer used
     Compact(Compact),
+    /// Tell how two images differ
+    Diff(Diff),
     /// Tell what an image file is
     Info(Info),
     /// Write the man page, the completions and the schema
@@ -152,6 +156,10 @@ pub(crate) struct Build {
     /// Continue a stopped build with this stage: provision or package
     #[arg(long, value_name = "STAGE", default_value_t = Stage::Fetch)]
     pub(crate) from: Stage,
+    /// Sign SHA256SUMS with this secret key of minisign; the password of an
+    /// encrypted one is in IMAGEWRIGHT_SIGN_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign_key: Option<PathBuf>,
     /// Print the plan and do nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

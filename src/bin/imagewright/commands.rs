@@ -4,6 +4,7 @@
 mod build;
 mod convert;
 mod customize;
+mod diff;
 mod fetch;
 mod info;
 mod package;
@@ -39,6 +40,7 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Package(args) => package::run(args, &global, monitor),
         Command::Convert(args) => convert::convert(&args, &global, monitor),
         Command::Compact(args) => convert::compact(&args, &global, monitor),
+        Command::Diff(args) => diff::run(&args, &global, monitor),
         Command::Info(args) => info::run(&args, &global, monitor),
         Command::Assets(args) => {
             assets::write(&args.output)?;

@@ -2,14 +2,19 @@
 //! `imagewright build`.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use imagewright::Monitor;
+use imagewright::artifact::SigningKey;
 use imagewright::chroot::Network;
 use imagewright::pipeline::{
-    self, BuildOptions, BuildOutcome, BuildReport, Stage, Stages, StoppedBuild,
+    self, BuildOptions, BuildOutcome, BuildReport, SourceDate, Stage, Stages,
+    StoppedBuild,
 };
+use imagewright::recipe::Secret;
 
 use crate::args::{Build, Global};
 use crate::render;
@@ -70,10 +75,38 @@ fn options(args: Build, global: &Global) -> anyhow::Result<BuildOptions> {
     options.work_dir.clone_from(&global.work_dir);
     options.own_fat = args.own_fat;
     options.input.repair_table = args.repair_table;
+    if let Some(seconds) = source_date_epoch()? {
+        options.source_date = SourceDate::At(seconds);
+    }
+    if let Some(path) = &args.sign_key {
+        options.signing_key = Some(Arc::new(signing_key(path)?));
+    }
     if args.no_network {
         options.network = Network::None;
     }
     Ok(options)
+}
+
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+fn source_date_epoch() -> anyhow::Result<Option<i64>> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    match seconds {
+        Some(seconds) if seconds >= 0 => Ok(Some(seconds)),
+        _ => Err(imagewright::Error::new(
+            imagewright::ErrorKind::InvalidArgument,
+            "SOURCE_DATE_EPOCH is no number of seconds since 1970",
+        ))?,
+    }
+}
+
+/// Not as an argument: every user of the host may read those.
+fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
+    let password = std::env::var("IMAGEWRIGHT_SIGN_PASSWORD").ok();
+    let password = password.map(Secret::new);
+    Ok(SigningKey::load(path, password.as_ref())?)
 }
 
 fn summary(report: &BuildReport) -> String {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Texts of an image, fit to be shown: without secrets.
+
+use similar::TextDiff;
+
+use super::repositories::{is_private_key, without_login};
+
+/// More lines than a reviewer reads.
+const MAX_LINES: usize = 400;
+const HIDDEN: &str = "[secret]";
+/// Words before a value that nobody else is to see.
+const NAMES: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "psk",
+    "apikey",
+    "api_key",
+    "auth",
+];
+
+/// A unified diff of two texts; none when one is binary or must not be
+/// shown.
+pub(super) fn unified(
+    path: &str,
+    before: &[u8],
+    after: &[u8],
+) -> Option<String> {
+    for content in [before, after] {
+        if content.contains(&0) || is_private_key(content) {
+            return None;
+        }
+    }
+    let clean = |content: &[u8]| {
+        let text = String::from_utf8_lossy(content);
+        let lines = text.split_inclusive('\n');
+        lines.map(without_secrets).collect::<String>()
+    };
+    let (before, after) = (clean(before), clean(after));
+    let diff = TextDiff::from_lines(&before, &after);
+    let text = diff
+        .unified_diff()
+        .context_radius(2)
+        .header(&format!("a{path}"), &format!("b{path}"))
+        .to_string();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    if lines.len() <= MAX_LINES {
+        return Some(text);
+    }
+    let left = lines.len() - MAX_LINES;
+    let shown: String = lines.into_iter().take(MAX_LINES).collect();
+    Some(format!("{shown}... {left} lines more\n"))
+}
+
+/// A line without password hashes, logins in URLs, and the values of names
+/// that sound like secrets.
+pub(super) fn without_secrets(line: &str) -> String {
+    let line = without_login(line);
+    let lower = line.to_ascii_lowercase();
+    for (at, mark) in lower.char_indices() {
+        if !matches!(mark, '=' | ':') {
+            continue;
+        }
+        let name = lower[..at].trim_end().trim_end_matches(['"', '\'']);
+        let value = line[at + 1..].trim();
+        if !value.is_empty() && NAMES.iter().any(|n| name.ends_with(n)) {
+            let end = if line.ends_with('\n') { "\n" } else { "" };
+            return format!("{} {HIDDEN}{end}", &line[..=at]);
+        }
+    }
+    let words = line.split_inclusive([' ', ':', '\n', '"', '\'']);
+    words
+        .map(|word| match is_hash(word) {
+            true => {
+                let end =
+                    word.chars().last().filter(|c| " :\n\"'".contains(*c));
+                format!("{HIDDEN}{}", end.map_or(String::new(), String::from))
+            }
+            false => word.to_owned(),
+        })
+        .collect()
+}
+
+/// `$id$salt$hash` of crypt(5).
+fn is_hash(word: &str) -> bool {
+    let Some((id, rest)) =
+        word.strip_prefix('$').and_then(|rest| rest.split_once('$'))
+    else {
+        return false;
+    };
+    (1..=12).contains(&id.len())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && rest.len() > 12
+        && rest.contains('$')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out_of_a_line() {
+        for (line, shown) in [
+            ("password: geheim\n", "password: [secret]\n"),
+            ("  \"auth\": \"Zm9v\",\n", "  \"auth\": [secret]\n"),
+            ("db_PASSWORD=x", "db_PASSWORD= [secret]"),
+            ("a:$6$salt$abcdefghijkl:1:\n", "a:[secret]:1:\n"),
+            ("uri=http://me:pw@h/x\n", "uri=http://[secret]@h/x\n"),
+            ("PasswordAuthentication no\n", "PasswordAuthentication no\n"),
+            ("password:\n", "password:\n"),
+            ("net.ipv4.ip_forward = 1\n", "net.ipv4.ip_forward = 1\n"),
+        ] {
+            assert_eq!(without_secrets(line), shown);
+        }
+    }
+
+    #[test]
+    fn a_diff_is_unified_and_bounded() {
+        let diff = unified("/etc/x", b"a\nb\n", b"a\nc\n").unwrap();
+        assert_eq!(
+            diff,
+            "--- a/etc/x\n+++ b/etc/x\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
+        );
+        assert_eq!(unified("/x", b"a\0", b"b"), None);
+        assert_eq!(unified("/x", b"", b"-----BEGIN PRIVATE KEY-----"), None);
+        let long = "x\n".repeat(1000);
+        let diff = unified("/x", b"", long.as_bytes()).unwrap();
+        assert!(diff.ends_with("lines more\n"), "{diff}");
+    }
+}

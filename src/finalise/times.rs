@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Times of files that do not tell when the image was built.
+//!
+//! As the specification of `SOURCE_DATE_EPOCH` asks: a time later than the
+//! epoch becomes the epoch, an earlier one stays.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
+
+use crate::error::{Context, Result};
+use crate::mount::GuestRoot;
+
+/// The newest change of a file's content in the image's root filesystem, in
+/// seconds since 1970.
+///
+/// For a base image this is when it was made. Times of the future are passed
+/// over: they tell of a broken clock.
+///
+/// # Errors
+/// `Io`.
+pub fn newest_time(root: &GuestRoot) -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let (mut newest, mut device) = (0, None);
+    root.walk(&mut |entry| {
+        let modified = entry.stat.st_mtime;
+        // What is mounted below may be a copy made just now: the ESP.
+        let here = *device.get_or_insert(entry.stat.st_dev);
+        if modified <= now && entry.stat.st_dev == here {
+            newest = newest.max(modified);
+        }
+        Ok(())
+    })
+    .during("looking for the age of the image")?;
+    Ok(newest)
+}
+
+/// Sets every time of a file that is later than `epoch`, in seconds since
+/// 1970, to it; returns how many files had one.
+///
+/// Files that may not be changed (chattr +i) keep their times.
+///
+/// # Errors
+/// `Io`.
+pub fn clamp_times(root: &GuestRoot, epoch: i64) -> Result<usize> {
+    let limit = TimeSpec::new(epoch, 0);
+    let mut clamped = 0;
+    root.walk(&mut |entry| {
+        let stat = entry.stat;
+        let modified = TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec);
+        let accessed = TimeSpec::new(stat.st_atime, stat.st_atime_nsec);
+        if modified <= limit && accessed <= limit {
+            return Ok(());
+        }
+        match entry.set_times(&accessed.min(limit), &modified.min(limit)) {
+            Ok(()) => clamped += 1,
+            Err(Errno::EPERM | Errno::EROFS) => {
+                tracing::warn!("{} keeps its time", entry.path.display());
+            }
+            Err(errno) => Err(errno).at(entry.path)?,
+        }
+        Ok(())
+    })
+    .during("setting the times of files")?;
+    Ok(clamped)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_later_times_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str, seconds: u64, nanos: u32| {
+            let path = dir.path().join(name);
+            let file = fs::File::create(&path).unwrap();
+            let time = UNIX_EPOCH + Duration::new(seconds, nanos);
+            file.set_modified(time).unwrap();
+        };
+        fs::create_dir(dir.path().join("d")).unwrap();
+        at("d/old", 999, 5);
+        at("d/same", 1000, 0);
+        at("d/later", 1000, 1);
+        let root = GuestRoot::open(dir.path()).unwrap();
+        let read = |name: &str| {
+            let found = fs::symlink_metadata(dir.path().join(name)).unwrap();
+            let time = found.modified().unwrap();
+            time.duration_since(UNIX_EPOCH).unwrap()
+        };
+        std::os::unix::fs::symlink("/none", dir.path().join("l")).unwrap();
+        assert!(newest_time(&root).unwrap() > 1000);
+        assert!(clamp_times(&root, 1000).unwrap() > 0);
+        assert_eq!(read("d/old"), Duration::new(999, 5));
+        for name in ["d/same", "d/later", "d", ".", "l"] {
+            assert_eq!(read(name), Duration::new(1000, 0), "{name}");
+        }
+        assert_eq!(newest_time(&root).unwrap(), 1000);
+    }
+}
