@@ -201,7 +201,7 @@ fn kernels_boot_as_the_recipe_says(lab: &Lab, image: &Path) {
         "awk '$2 == \"/\" { print $1 }' /etc/fstab
          cat /boot/loader/entries/*.conf | grep ^options
          echo --
-         sed 's/.*\"\\(.*\\)\"/\\1/' /etc/default/grub | grep console
+         sed -n 's/^GRUB_CMDLINE_LINUX=\"\\(.*\\)\"/\\1/p' /etc/default/grub
          ls /boot | grep -c initramfs
          ls /boot/loader/entries | wc -l
          export TMPDIR=/run
