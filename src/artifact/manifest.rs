@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::describe::Package;
+use crate::describe::{ContainerImage, Package};
 use crate::discover::SystemLayout;
 use crate::error::{Error, Result};
 use crate::source::Verification;
@@ -39,6 +39,8 @@ pub struct Manifest {
     pub packages_before: Vec<Package>,
     /// The installed packages after.
     pub packages_after: Vec<Package>,
+    /// The container images in the stores of the image.
+    pub container_images: Vec<ContainerImage>,
     /// What changed between the two.
     pub packages_changed: PackageChanges,
     /// The outputs.

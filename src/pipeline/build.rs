@@ -319,6 +319,10 @@ impl Build<'_> {
             work: self.work,
             monitor: self.monitor,
         };
+        let images = match describe::container_images(done.mounted.root()) {
+            Ok(images) => images,
+            Err(error) => return after(Err(error), done.mounted.close()),
+        };
         let cleaned =
             packaging.finalise(done.mounted, done.epoch, &mut watch)?;
         let plan = &self.plan.provision;
@@ -328,6 +332,7 @@ impl Build<'_> {
             steps: plan.tasks.iter().map(Task::to_string).collect(),
             before: done.before,
             after: done.after,
+            images,
             cleaned,
             epoch: done.epoch,
         };

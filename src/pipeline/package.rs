@@ -18,7 +18,7 @@ use super::report::Stopwatch;
 use super::work_dir::WorkDir;
 use super::{BuildReport, InputOptions, OutputPlan};
 use crate::artifact::{CleanedRecord, InputRecord};
-use crate::describe::{self, Package};
+use crate::describe::{self, ContainerImage, Package};
 use crate::error::{Context, Result, after};
 use crate::finalise;
 use crate::image::{Compression, Format};
@@ -191,13 +191,15 @@ impl Run<'_> {
         let file =
             self.input.working_disk(packaging.work, packaging.monitor)?;
         watch.begin("attach and mount");
-        let (packages, cleaned) = self.look(session, &file, &mut watch)?;
+        let (packages, images, cleaned) =
+            self.look(session, &file, &mut watch)?;
         let facts = DiskFacts {
             input: self.input.record.clone(),
             layout: self.input.layout.clone(),
             steps: Vec::new(),
             before: packages.clone(),
             after: packages,
+            images,
             cleaned,
             epoch: None,
         };
@@ -211,13 +213,13 @@ impl Run<'_> {
         })
     }
 
-    /// The packages, and what was cleaned.
+    /// The packages, the container images, and what was cleaned.
     fn look(
         &self,
         session: &PrivateMounts,
         file: &File,
         watch: &mut Stopwatch<'_>,
-    ) -> Result<(Vec<Package>, Vec<CleanedRecord>)> {
+    ) -> Result<(Vec<Package>, Vec<ContainerImage>, Vec<CleanedRecord>)> {
         let how = MountedOptions {
             read_only: !self.options.clean_up,
             own_fat: self.options.own_fat,
@@ -226,8 +228,11 @@ impl Run<'_> {
         let layout = &self.input.layout;
         let work = self.packaging.work;
         let disk = LeftDisk::open(session, file, layout, work, &how)?;
-        let packages = match describe::packages(disk.root()) {
-            Ok(packages) => packages,
+        let found = describe::packages(disk.root()).and_then(|packages| {
+            Ok((packages, describe::container_images(disk.root())?))
+        });
+        let (packages, images) = match found {
+            Ok(found) => found,
             Err(error) => return after(Err(error), disk.close()),
         };
         let cleaned = match self.options.clean_up {
@@ -237,6 +242,6 @@ impl Run<'_> {
                 Vec::new()
             }
         };
-        Ok((packages, cleaned))
+        Ok((packages, images, cleaned))
     }
 }

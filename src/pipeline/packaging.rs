@@ -14,7 +14,7 @@ use crate::artifact::{
     Publisher, SigningKey, provenance,
 };
 use crate::block::ReadAt;
-use crate::describe::Package;
+use crate::describe::{ContainerImage, Package};
 use crate::discover::SystemLayout;
 use crate::error::{Context, Error, Result, after};
 use crate::finalise;
@@ -40,6 +40,7 @@ pub(super) struct DiskFacts {
     pub(super) steps: Vec<String>,
     pub(super) before: Vec<Package>,
     pub(super) after: Vec<Package>,
+    pub(super) images: Vec<ContainerImage>,
     pub(super) cleaned: Vec<CleanedRecord>,
     pub(super) epoch: Option<i64>,
 }
@@ -167,6 +168,7 @@ impl Packaging<'_> {
             ),
             packages_before: facts.before,
             packages_after: facts.after,
+            container_images: facts.images,
             artifacts,
         })
     }

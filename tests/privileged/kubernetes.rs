@@ -121,11 +121,24 @@ fn privileged_boot_of_a_kubernetes_node() {
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let planned: Value = serde_json::from_str(&planned).unwrap();
     assert_eq!(planned["tasks"], manifest["steps"], "a plan is kept");
+    images_are_in_the_manifest(&manifest);
     let image = output.join("node.qcow2");
     files_are_there(&lab, &image);
     let said = boot(&lab, &image);
     for wanted in expected() {
         assert!(said.contains(&wanted), "{wanted}: {said:#?}");
+    }
+}
+
+fn images_are_in_the_manifest(manifest: &Value) {
+    let images = manifest["containerImages"].as_array().unwrap();
+    let names: Vec<&str> =
+        images.iter().map(|i| i["name"].as_str().unwrap()).collect();
+    assert_eq!(names, IMAGES);
+    for image in images {
+        let digest = image["digest"].as_str().unwrap();
+        assert_eq!(digest.len(), "sha256:".len() + 64, "{digest}");
+        assert_eq!(image["pinned"], true, "{image}");
     }
 }
 
