@@ -85,6 +85,7 @@ fixtures:
 	$(FIXTURES)/kubernetes.sh
 	$(FIXTURES)/ubuntu-shaped.sh
 	$(FIXTURES)/rpm-root.sh fedora centos-10 centos-9 amazon-2023 centos-8-mbr
+	$(FIXTURES)/sbom-tools.sh
 
 root:
 	@test "$$(id -u)" = 0 || { echo "run it as root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }

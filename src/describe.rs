@@ -10,10 +10,14 @@ pub mod diff;
 mod dpkg;
 mod drop_in;
 mod field;
+mod go_binary;
 pub mod goss;
+pub mod inspect;
 mod modules;
 mod package;
+mod program;
 mod rpm;
+mod sbom;
 mod sysctl;
 mod tree;
 mod unit_state;
@@ -22,7 +26,13 @@ pub mod verify;
 pub use container_image::{
     ContainerImage, KUBERNETES_NAMESPACE, container_images,
 };
+pub use go_binary::{GoBuildInfo, GoModule};
 pub use package::{
     Checksum, Manager, Package, PackageDetails, owned_files, packages,
+};
+pub use program::{GoProgram, go_programs};
+pub use sbom::{
+    Bom, BomBase, BomImage, BomPackage, BomProgram, Snapshot, UnownedFile,
+    collect as collect_bom,
 };
 pub use tree::{DiskTree, Entry, EntryKind, FileTree, TreeFile, Xattrs};

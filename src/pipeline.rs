@@ -19,6 +19,7 @@ mod discovery;
 mod grow;
 mod handover;
 mod input;
+mod inspect;
 mod local;
 mod look;
 mod mounted;
@@ -44,6 +45,7 @@ pub use customize::{
 };
 pub use diff::{DiffOptions, diff};
 pub use input::InputOptions;
+pub use inspect::{inspect, sbom};
 pub use local::LocalOptions;
 pub use options::{BuildOptions, CustomizeOptions, ShellOptions, SourceDate};
 pub use package::{PackageOptions, PackagePlan, package, plan_package};

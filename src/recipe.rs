@@ -42,6 +42,7 @@ mod path;
 mod preset;
 mod proxy;
 mod repository;
+mod sbom;
 mod schema;
 mod secret;
 mod section;
@@ -74,6 +75,7 @@ pub use path::{GuestPath, HostPath, Location};
 pub use preset::Preset;
 pub use proxy::Proxy;
 pub use repository::{Key, Repository};
+pub use sbom::{SbomFormat, SbomRequest};
 pub use secret::Secret;
 pub use section::{Artifact, Compression, Disk, Metadata, Source, Sysprep};
 pub use size::ByteSize;
@@ -154,6 +156,9 @@ pub struct Recipe {
     /// Outputs; one in the format of the source when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
+    /// Bills of materials beside the artifacts, and in the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sbom: Vec<SbomRequest>,
     /// Proxies for the time of the build.
     #[serde(default, skip_serializing_if = "is_default")]
     pub proxy: Proxy,
@@ -183,6 +188,7 @@ impl Default for Recipe {
             steps: Vec::new(),
             sysprep: Sysprep::default(),
             artifacts: Vec::new(),
+            sbom: Vec::new(),
             proxy: Proxy::default(),
         }
     }

@@ -13,6 +13,7 @@ mod guest;
 #[cfg(test)]
 pub(crate) mod memory;
 mod resolver;
+pub(super) mod walk;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,18 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry of root's, for trees of one's own.
+    pub fn new(kind: EntryKind, len: u64, mode: u32) -> Self {
+        Self {
+            kind,
+            len,
+            mode,
+            uid: 0,
+            gid: 0,
+            modified: 0,
+        }
+    }
+
     /// Whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.kind == EntryKind::File

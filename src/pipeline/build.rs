@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::handover::{Facts, Handover, NewHandover, build_digest};
 use super::input::Input;
 use super::mounted::LeftDisk;
-use super::packaging::{DiskFacts, Packaging};
+use super::packaging::{DiskFacts, Packaging, Taken};
 use super::provisioning::{Provisioning, explain_full_host};
 use super::report::{Phase, Stopwatch};
 use super::work_dir::WorkDir;
 use super::{BuildOptions, BuildPlan, BuildReport, Stage, Stages};
-use crate::describe::{self, Package};
+use crate::describe::{self, Package, Snapshot};
 use crate::error::{Context, Error, Result, after};
 use crate::progress::Monitor;
 use crate::provision::{NewPassword, Task};
@@ -124,6 +124,8 @@ struct Build<'a> {
 /// Phase 1 done, and the disk still mounted.
 struct Provisioned {
     before: Vec<Package>,
+    /// The files before, where a bill of materials is asked for.
+    files: Option<Snapshot>,
     after: Vec<Package>,
     epoch: Option<i64>,
     passwords: Vec<NewPassword>,
@@ -251,6 +253,7 @@ impl Build<'_> {
         };
         let done = Provisioned {
             before: facts.packages_before,
+            files: None,
             after: after_tasks,
             epoch: facts.source_date_epoch,
             passwords: Vec::new(),
@@ -289,14 +292,19 @@ impl Build<'_> {
         let mounted = provisioning.mount(session, &file)?;
         let mut work = || {
             let before = describe::packages(mounted.root())?;
+            let files = match self.options.recipe.sbom.is_empty() {
+                true => None,
+                false => Some(Snapshot::take(mounted.root())?),
+            };
             let passwords = provisioning.run_tasks(&mounted, watch)?;
             let after = describe::packages(mounted.root())?;
-            Ok((before, after, passwords))
+            Ok((before, files, after, passwords))
         };
         match work() {
             Err(error) => after(Err(error), mounted.close()),
-            Ok((before, after, passwords)) => Ok(Provisioned {
+            Ok((before, files, after, passwords)) => Ok(Provisioned {
                 before,
+                files,
                 after,
                 epoch: mounted.epoch(),
                 passwords,
@@ -323,9 +331,14 @@ impl Build<'_> {
             Ok(images) => images,
             Err(error) => return after(Err(error), done.mounted.close()),
         };
-        let cleaned =
-            packaging.finalise(done.mounted, done.epoch, &mut watch)?;
         let plan = &self.plan.provision;
+        let taken = Taken {
+            input: &self.input.record,
+            layout: &plan.layout,
+            files: done.files.as_ref(),
+            epoch: done.epoch,
+        };
+        let finalised = packaging.finalise(done.mounted, &taken, &mut watch)?;
         let facts = DiskFacts {
             input: self.input.record.clone(),
             layout: plan.layout.clone(),
@@ -333,7 +346,8 @@ impl Build<'_> {
             before: done.before,
             after: done.after,
             images,
-            cleaned,
+            cleaned: finalised.cleaned,
+            bom: finalised.bom,
             epoch: done.epoch,
         };
         let (manifest, files) =

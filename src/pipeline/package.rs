@@ -11,13 +11,13 @@ use serde::Serialize;
 use super::input::Input;
 use super::mounted::{LeftDisk, MountedOptions};
 use super::options::work_base;
-use super::packaging::{DiskFacts, Packaging};
+use super::packaging::{DiskFacts, Finalised, Packaging, Taken};
 use super::plan::Outputs;
 use super::provisioning::explain_full_host;
 use super::report::Stopwatch;
 use super::work_dir::WorkDir;
 use super::{BuildReport, InputOptions, OutputPlan};
-use crate::artifact::{CleanedRecord, InputRecord};
+use crate::artifact::InputRecord;
 use crate::describe::{self, ContainerImage, Package};
 use crate::error::{Context, Result, after};
 use crate::finalise;
@@ -36,7 +36,8 @@ const PHASES: usize = 7;
 pub struct PackageOptions {
     /// The image.
     pub input: InputOptions,
-    /// Of the recipe, only the name, the clean-up and the artifacts.
+    /// Of the recipe, only the name, the clean-up, the artifacts and the
+    /// bills of materials.
     pub recipe: Recipe,
     /// The directory the outputs appear in; made if need be.
     pub output: PathBuf,
@@ -191,7 +192,7 @@ impl Run<'_> {
         let file =
             self.input.working_disk(packaging.work, packaging.monitor)?;
         watch.begin("attach and mount");
-        let (packages, images, cleaned) =
+        let (packages, images, finalised) =
             self.look(session, &file, &mut watch)?;
         let facts = DiskFacts {
             input: self.input.record.clone(),
@@ -200,7 +201,8 @@ impl Run<'_> {
             before: packages.clone(),
             after: packages,
             images,
-            cleaned,
+            cleaned: finalised.cleaned,
+            bom: finalised.bom,
             epoch: None,
         };
         let (manifest, files) =
@@ -219,9 +221,11 @@ impl Run<'_> {
         session: &PrivateMounts,
         file: &File,
         watch: &mut Stopwatch<'_>,
-    ) -> Result<(Vec<Package>, Vec<ContainerImage>, Vec<CleanedRecord>)> {
+    ) -> Result<(Vec<Package>, Vec<ContainerImage>, Finalised)> {
+        let bills = &self.options.recipe.sbom;
+        let into_image = bills.iter().any(|request| request.in_image);
         let how = MountedOptions {
-            read_only: !self.options.clean_up,
+            read_only: !self.options.clean_up && !into_image,
             own_fat: self.options.own_fat,
             ..MountedOptions::default()
         };
@@ -235,13 +239,19 @@ impl Run<'_> {
             Ok(found) => found,
             Err(error) => return after(Err(error), disk.close()),
         };
-        let cleaned = match self.options.clean_up {
-            true => self.packaging.finalise(disk, None, watch)?,
-            false => {
-                disk.close()?;
-                Vec::new()
-            }
+        let taken = Taken {
+            input: &self.input.record,
+            layout,
+            files: None,
+            epoch: None,
         };
-        Ok((packages, images, cleaned))
+        if self.options.clean_up {
+            let finalised = self.packaging.finalise(disk, &taken, watch)?;
+            return Ok((packages, images, finalised));
+        }
+        let bom = self.packaging.bill(&disk, &taken);
+        let bom = after(bom, disk.close())?;
+        let cleaned = Vec::new();
+        Ok((packages, images, Finalised { cleaned, bom }))
     }
 }

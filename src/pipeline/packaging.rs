@@ -14,14 +14,17 @@ use crate::artifact::{
     Publisher, SigningKey, provenance,
 };
 use crate::block::ReadAt;
-use crate::describe::{ContainerImage, Package};
+use crate::describe::{
+    self, Bom, BomBase, ContainerImage, Package, Snapshot,
+};
 use crate::discover::SystemLayout;
 use crate::error::{Context, Error, Result, after};
 use crate::finalise;
 use crate::image::{self, OpenOptions, WriteOptions};
+use crate::mount::FileOwner;
 use crate::partition::Architecture;
 use crate::progress::Monitor;
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe, SbomRequest};
 
 /// What phase 2 works with.
 pub(super) struct Packaging<'a> {
@@ -43,31 +46,81 @@ pub(super) struct DiskFacts {
     pub(super) images: Vec<ContainerImage>,
     pub(super) cleaned: Vec<CleanedRecord>,
     pub(super) epoch: Option<i64>,
+    /// What is in it, where the recipe asks.
+    pub(super) bom: Option<Bom>,
+}
+
+/// What is known of the image that was taken.
+pub(super) struct Taken<'a> {
+    pub(super) input: &'a InputRecord,
+    pub(super) layout: &'a SystemLayout,
+    /// Its files before the tasks, where they were noted.
+    pub(super) files: Option<&'a Snapshot>,
+    /// The newest time that a file may have.
+    pub(super) epoch: Option<i64>,
+}
+
+/// What was done last on the mounted disk.
+pub(super) struct Finalised {
+    pub(super) cleaned: Vec<CleanedRecord>,
+    pub(super) bom: Option<Bom>,
 }
 
 impl Packaging<'_> {
-    /// Cleans, trims and lets go of the disk.
+    /// Cleans, lists, trims and lets go of the disk.
     pub(super) fn finalise(
         &self,
         disk: LeftDisk,
-        epoch: Option<i64>,
+        taken: &Taken<'_>,
         watch: &mut Stopwatch<'_>,
-    ) -> Result<Vec<CleanedRecord>> {
+    ) -> Result<Finalised> {
         watch.begin("clean up the image");
-        let cleaned = self.clean(&disk).and_then(|cleaned| {
-            if let Some(epoch) = epoch {
+        let done = self.clean(&disk).and_then(|cleaned| {
+            let bom = self.bill(&disk, taken)?;
+            if let Some(epoch) = taken.epoch {
                 finalise::clamp_times(disk.root(), epoch)?;
             }
-            Ok(cleaned)
+            Ok(Finalised { cleaned, bom })
         });
-        let cleaned = match cleaned {
-            Ok(cleaned) => cleaned,
+        let done = match done {
+            Ok(done) => done,
             Err(error) => return after(Err(error), disk.close()),
         };
         watch.begin("trim, unmount and detach");
         let trimmed = disk.finish();
         after(trimmed, disk.close())?;
-        Ok(cleaned)
+        Ok(done)
+    }
+
+    /// The bill of materials, put into the image where that is asked for.
+    pub(super) fn bill(
+        &self,
+        disk: &LeftDisk,
+        taken: &Taken<'_>,
+    ) -> Result<Option<Bom>> {
+        let asked = &self.recipe.sbom;
+        let (false, Some(output)) = (asked.is_empty(), self.outputs.first())
+        else {
+            return Ok(None);
+        };
+        let mut bom = describe::collect_bom(disk.root(), taken.layout)?;
+        bom.name = stem(&output.name).to_owned();
+        bom.base = Some(BomBase {
+            name: taken.input.name.clone(),
+            sha256: taken.input.sha256.clone(),
+        });
+        if let Some(files) = taken.files {
+            bom.files = files.unowned_changes(disk.root())?;
+        }
+        for request in asked.iter().filter(|request| request.in_image) {
+            let directory = "/usr/share/sbom";
+            let root = disk.root();
+            root.create_dir_all(directory, FileOwner::root(0o755))?;
+            let path = format!("{directory}/{}", bill_name(&bom, request));
+            let text = bom.to_json(request.format)?;
+            root.write(path, text.as_bytes(), FileOwner::root(0o644))?;
+        }
+        Ok(Some(bom))
     }
 
     fn clean(&self, disk: &LeftDisk) -> Result<Vec<CleanedRecord>> {
@@ -97,12 +150,13 @@ impl Packaging<'_> {
         let architecture = facts.layout.architecture;
         let artifacts =
             self.write_outputs(disk, architecture, &mut publisher)?;
+        let bills = self.write_bills(facts.bom.as_ref(), &mut publisher)?;
         watch.begin("publish");
         let manifest = self.manifest(facts, artifacts)?;
         publisher.write("manifest.json", &manifest.to_json()?)?;
         let provenance = provenance(&manifest)?;
         publisher.write("provenance.json", &provenance)?;
-        let sums = checksums(&manifest, &provenance)?;
+        let sums = checksums(&manifest, &bills, &provenance)?;
         publisher.write("SHA256SUMS", &sums)?;
         if let Some(key) = self.signing_key {
             let signature = key.sign(sums.as_bytes(), "SHA256SUMS")?;
@@ -110,6 +164,24 @@ impl Packaging<'_> {
         }
         self.monitor.check()?;
         Ok((manifest, publisher.publish()?))
+    }
+
+    /// Names and digests of the bills of materials.
+    fn write_bills(
+        &self,
+        bom: Option<&Bom>,
+        publisher: &mut Publisher,
+    ) -> Result<Vec<(String, recipe::Sha256)>> {
+        let Some(bom) = bom else {
+            return Ok(Vec::new());
+        };
+        let write = |request: &SbomRequest| {
+            let text = bom.to_json(request.format)?;
+            let name = bill_name(bom, request);
+            publisher.write(&name, &text)?;
+            Ok((name, recipe::Sha256::of(text.as_bytes())))
+        };
+        self.recipe.sbom.iter().map(write).collect()
     }
 
     fn write_outputs(
@@ -175,8 +247,15 @@ impl Packaging<'_> {
 }
 
 /// What tells of the artifacts is listed, too.
-fn checksums(manifest: &Manifest, provenance: &str) -> Result<String> {
+fn checksums(
+    manifest: &Manifest,
+    bills: &[(String, recipe::Sha256)],
+    provenance: &str,
+) -> Result<String> {
     let mut text = String::new();
+    for (name, digest) in bills {
+        text.push_str(&format!("{digest}  {name}\n"));
+    }
     for artifact in &manifest.artifacts {
         text.push_str(&format!("{}  {}\n", artifact.sha256, artifact.name));
     }
@@ -186,4 +265,14 @@ fn checksums(manifest: &Manifest, provenance: &str) -> Result<String> {
     let digest = crate::recipe::Sha256::of(provenance.as_bytes());
     text.push_str(&format!("{digest}  provenance.json\n"));
     Ok(text)
+}
+
+/// `node.spdx.json` of `node`.
+fn bill_name(bom: &Bom, request: &SbomRequest) -> String {
+    format!("{}.{}", bom.name, request.format.suffix())
+}
+
+/// The name of an output without its suffix.
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }

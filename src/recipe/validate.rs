@@ -224,5 +224,7 @@ fn check_artifacts(recipe: &Recipe) -> Check {
     };
     check_unique(recipe.artifacts.iter().map(key), |index| {
         path!["artifacts", index]
-    })
+    })?;
+    let formats = recipe.sbom.iter().map(|bill| bill.format.to_string());
+    check_unique(formats, |index| path!["sbom", index])
 }

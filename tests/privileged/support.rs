@@ -2,6 +2,7 @@
 //! What the tests share: a directory of their own, the command, and eyes for
 //! what a session must not leave behind.
 
+mod containerd;
 mod image;
 mod layout;
 mod leftovers;
@@ -17,6 +18,7 @@ use imagewright::recipe::Recipe;
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
+pub(crate) use containerd::{Containerd, container_archive};
 pub(crate) use image::{Disk, differences};
 pub(crate) use layout::{Layout, Volume, changed};
 pub(crate) use leftovers::Leftovers;

@@ -3,6 +3,7 @@
 
 mod customize;
 mod diff;
+mod inspect;
 mod layers;
 mod package;
 
@@ -14,6 +15,7 @@ use imagewright::pipeline::Stage;
 
 pub(crate) use customize::{Change, Customize, Provision};
 pub(crate) use diff::Diff;
+pub(crate) use inspect::{Inspect, Sbom};
 pub(crate) use layers::Layers;
 pub(crate) use package::Package;
 
@@ -87,6 +89,10 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Tell what an image file is
     Info(Info),
+    /// Tell what is in an image: system, packages, Kubernetes, accounts
+    Inspect(Inspect),
+    /// Write the bill of materials of an image
+    Sbom(Sbom),
     /// Write the man page, the completions and the schema
     #[command(hide = true)]
     Assets(Assets),

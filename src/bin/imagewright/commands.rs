@@ -7,7 +7,9 @@ mod customize;
 mod diff;
 mod fetch;
 mod info;
+mod inspect;
 mod package;
+mod sbom;
 mod shell;
 mod sysprep;
 mod verify;
@@ -42,6 +44,8 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Compact(args) => convert::compact(&args, &global, monitor),
         Command::Diff(args) => diff::run(&args, &global, monitor),
         Command::Info(args) => info::run(&args, &global, monitor),
+        Command::Inspect(args) => inspect::run(&args, &global, monitor),
+        Command::Sbom(args) => sbom::run(&args, &global, monitor),
         Command::Assets(args) => {
             assets::write(&args.output)?;
             Ok(ExitCode::SUCCESS)
