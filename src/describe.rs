@@ -14,6 +14,8 @@ mod go_binary;
 pub mod goss;
 pub mod inspect;
 mod modules;
+#[cfg(test)]
+mod mutation;
 mod package;
 mod program;
 mod rpm;

@@ -282,3 +282,22 @@ impl PackageEntry {
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Inspection).to_value()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE_DOCS=1` writes the schema to where it is published.
+    #[test]
+    fn the_published_schema_is_that_of_the_code() {
+        let schema = serde_json::to_string_pretty(&schema()).unwrap();
+        let text = format!("{schema}\n");
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/docs/inspection.schema.json");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap();
+        assert!(published == text, "run this test with UPDATE_DOCS=1");
+    }
+}

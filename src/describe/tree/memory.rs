@@ -33,6 +33,16 @@ impl MemoryTree {
         self.parents(path)
     }
 
+    pub(crate) fn program(
+        mut self,
+        path: &str,
+        content: impl AsRef<[u8]>,
+    ) -> Self {
+        let node = Node::File(content.as_ref().to_vec(), 0o755);
+        self.nodes.insert(path.into(), node);
+        self.parents(path)
+    }
+
     pub(crate) fn link(mut self, path: &str, target: &str) -> Self {
         self.nodes.insert(path.into(), Node::Link(target.into()));
         self.parents(path)

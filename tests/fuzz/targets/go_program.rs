@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What Go's linker wrote into a program.
+#![no_main]
+
+use imagewright::describe;
+use imagewright_fuzz::OneFile;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    // Smaller files are no programs of Go.
+    let mut program = data.to_vec();
+    program.resize(300 << 10, 0);
+    let tree = OneFile::new("/usr/bin/program", &program);
+    let _ = describe::go_programs(&tree);
+});

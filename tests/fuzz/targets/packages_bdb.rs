@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//! rpm's database in Berkeley DB.
+#![no_main]
+
+use imagewright::describe;
+use imagewright_fuzz::OneFile;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let tree = OneFile::new("/var/lib/rpm/Packages", data);
+    let _ = describe::packages(&tree);
+    let _ = describe::owned_files(&tree, &mut |_| {});
+});
