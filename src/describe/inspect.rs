@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 //! What is in an image, as one document.
 //!
-//! Everything is read from files; nothing of the image runs. The document's
-//! schema is `docs/inspection.schema.json`.
+//! Everything is read from files; nothing of the image runs. [`schema`] gives
+//! the JSON schema of the document.
 
 mod account;
 mod boot;
