@@ -86,10 +86,6 @@ impl<'a> Target<'a> {
             _ => Err(Error::internal("an output is not the whole file")),
         }
     }
-
-    pub(crate) fn writeback(&self) -> Writeback {
-        self.writeback
-    }
 }
 
 impl<'a> Output<'a> {

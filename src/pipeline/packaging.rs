@@ -14,9 +14,7 @@ use crate::artifact::{
     Publisher, SigningKey, provenance,
 };
 use crate::block::ReadAt;
-use crate::describe::{
-    self, Bom, BomBase, ContainerImage, Package, Snapshot,
-};
+use crate::describe::{self, Bom, BomBase, ContainerImage, Package, Snapshot};
 use crate::discover::SystemLayout;
 use crate::error::{Context, Error, Result, after};
 use crate::finalise;

@@ -124,11 +124,11 @@ fn walk(root: &GuestRoot, visit: &mut Visit<'_>) -> Result<()> {
         stat,
         kind: FileKind::Directory,
     })?;
-    below(top, Path::new("/"), stat.st_dev, 0, visit)
+    below(&top, Path::new("/"), stat.st_dev, 0, visit)
 }
 
 fn below(
-    directory: OwnedFd,
+    directory: &OwnedFd,
     path: &Path,
     device: u64,
     depth: usize,
@@ -137,10 +137,10 @@ fn below(
     if depth >= MAX_DEPTH {
         return Err(Error::unsupported("nested too deep").at(path));
     }
-    for (name, kind) in names(&directory).at(path)? {
+    for (name, kind) in names(directory).at(path)? {
         let at = path.join(OsStr::from_bytes(name.to_bytes()));
         let stat = match fstatat(
-            &directory,
+            directory,
             name.as_c_str(),
             AtFlags::AT_SYMLINK_NOFOLLOW,
         ) {
@@ -155,7 +155,7 @@ fn below(
                 | OFlag::O_DIRECTORY
                 | OFlag::O_NOFOLLOW
                 | OFlag::O_CLOEXEC;
-            let fd = openat(&directory, name.as_c_str(), flags, Mode::empty())
+            let fd = openat(directory, name.as_c_str(), flags, Mode::empty())
                 .map_err(Error::from)
                 .at(&at)?;
             if stat.st_dev != device && !can_have_labels(&fd)? {
@@ -171,7 +171,7 @@ fn below(
             stat,
         })?;
         if let Some(fd) = opened {
-            below(fd, &at, stat.st_dev, depth + 1, visit)?;
+            below(&fd, &at, stat.st_dev, depth + 1, visit)?;
         }
     }
     Ok(())
