@@ -98,7 +98,7 @@ impl Node {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
         let boot = Command::new(fixtures.join("boot.sh"))
             .arg(image)
-            .args([how, "--reboots", "--timeout", "290", "--seed"])
+            .args([how, "--reboots", "--timeout", "900", "--seed"])
             .arg(seed(lab, name))
             .args(["--until", "identity 1 .* end"])
             .args(["--until", "identity 2 .* end", "--log"])
