@@ -7,7 +7,7 @@ use super::table::Stored;
 use super::{
     Partition, PartitionKind, PartitionTable, TableKind, Warning, gpt, mbr,
 };
-use crate::block::{ReadAt, WriteAt};
+use crate::block::{ReadAt, Slice, WriteAt};
 use crate::error::{Error, Result};
 
 /// Partitions end on a multiple of this, as those of `sfdisk` do.
@@ -200,13 +200,15 @@ impl GrowPlan {
                 self.disk_len
             )));
         }
+        // The disk may be longer than the table knows: what the plan was made
+        // for is its beginning, with the backup at the old end.
+        let old = Slice::new(disk, 0, self.before.disk_len)?;
         let now = match self.table {
-            TableKind::Gpt => PartitionTable::read(disk)?,
+            TableKind::Gpt => PartitionTable::read(&old)?,
             TableKind::Mbr => {
-                PartitionTable::read_mbr(disk, self.before.sector_size)?
+                PartitionTable::read_mbr(&old, self.before.sector_size)?
             }
         };
-        // Where the backup is found may differ on the longer disk.
         let same = |now: &PartitionTable| {
             let (now, before) = (&now.stored, &self.before.stored);
             let copy = |stored: &Stored| {
