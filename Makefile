@@ -26,9 +26,13 @@ test-slow: root setup fixtures nextest
 	    cargo nextest run --features _privileged -E 'test(kill::)' || exit 1; \
 	done
 	$(FIXTURES)/setup.sh arm64
+	$(FIXTURES)/arm64-image.sh
 	$(FIXTURES)/arm64-image.sh --bootable
 	cargo nextest run --features _privileged --run-ignored only \
-	    -E 'test(privileged_foreign_boot)'
+	    -E 'test(privileged_foreign)'
+	$(FIXTURES)/rpm-root.sh fedora centos-10 centos-9 amazon-2023 centos-8-mbr
+	cargo nextest run --features _privileged --run-ignored only \
+	    -E 'test(privileged_rpm)'
 	IMAGEWRIGHT_KILLS=20 cargo nextest run --features _privileged \
 	    -E 'test(compact::kill)'
 	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
@@ -80,11 +84,9 @@ fixtures:
 	$(FIXTURES)/base-image.sh
 	$(FIXTURES)/base-image.sh --root-fs xfs --boot-fs xfs
 	$(FIXTURES)/base-image.sh --root-fs btrfs
-	$(FIXTURES)/arm64-image.sh
 	$(FIXTURES)/tiny-root.sh
 	$(FIXTURES)/kubernetes.sh
 	$(FIXTURES)/ubuntu-shaped.sh
-	$(FIXTURES)/rpm-root.sh fedora centos-10 centos-9 amazon-2023 centos-8-mbr
 	$(FIXTURES)/sbom-tools.sh
 
 root:

@@ -282,7 +282,8 @@ fn what_is_made_here_is_sound() {
             read(&MemoryTree::default().program(path, bytes))
         })
         .collect();
-    assert_eq!(counts, [2, 1, 1, 1, 2, 1, 1]);
+    // The two rows of the sqlite database are the same package.
+    assert_eq!(counts, [2, 1, 1, 1, 1, 1, 1]);
 }
 
 /// xorshift64*.

@@ -58,7 +58,12 @@ fn a_compacted_image_is_smaller_and_keeps_its_attributes() {
             trim,
         )
         .unwrap();
-        assert!(compacted.after + (1 << 20) <= compacted.before);
+        // Less a block or two: what maps the pieces of a file counts, too.
+        let least = (1 << 20) - (16 << 10);
+        assert!(
+            compacted.after + least <= compacted.before,
+            "{format}: {compacted:?}"
+        );
         let metadata = path.metadata().unwrap();
         assert_eq!(metadata.permissions().mode() & 0o7777, 0o640);
         assert_eq!(metadata.blocks() * 512, compacted.after);

@@ -17,6 +17,7 @@ fn arm64() -> std::path::PathBuf {
 
 /// The image's own apt installs the packages of its own architecture.
 #[test]
+#[ignore = "its image takes minutes to make: make test-slow"]
 fn privileged_foreign_arm64_gets_containerd() {
     let lab = Lab::new();
     let recipe = lab.recipe(
@@ -61,6 +62,7 @@ fn privileged_foreign_arm64_gets_containerd() {
 
 /// What a host without qemu-user is told.
 #[test]
+#[ignore = "its image takes minutes to make: make test-slow"]
 fn privileged_foreign_without_an_emulator_names_the_package() {
     let lab = Lab::new();
     let shell = lab

@@ -259,6 +259,7 @@ fn labels_are_as_libselinux_says(lab: &Lab, image: &Path) {
 }
 
 #[test]
+#[ignore = "has not passed yet: make test-slow"]
 fn privileged_rpm_fedora() {
     whole_recipe(&Row {
         name: "fedora",
@@ -271,6 +272,7 @@ fn privileged_rpm_fedora() {
 }
 
 #[test]
+#[ignore = "has not passed yet: make test-slow"]
 fn privileged_rpm_centos_10() {
     whole_recipe(&Row {
         name: "centos-10",
@@ -283,6 +285,7 @@ fn privileged_rpm_centos_10() {
 
 /// Without the versionlock plugin.
 #[test]
+#[ignore = "has not passed yet: make test-slow"]
 fn privileged_rpm_centos_9() {
     whole_recipe(&Row {
         name: "centos-9",
@@ -298,6 +301,7 @@ fn privileged_rpm_centos_9() {
 }
 
 #[test]
+#[ignore = "has not passed yet: make test-slow"]
 fn privileged_rpm_amazon_2023() {
     whole_recipe(&Row {
         name: "amazon-2023",
@@ -310,6 +314,7 @@ fn privileged_rpm_amazon_2023() {
 
 /// MBR, and a DNF that is called yum.
 #[test]
+#[ignore = "has not passed yet: make test-slow"]
 fn privileged_rpm_centos_8_mbr() {
     whole_recipe(&Row {
         name: "centos-8-mbr",

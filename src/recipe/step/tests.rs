@@ -37,6 +37,7 @@ fn every_operation_round_trips() {
         ("run", "setup.sh"),
         ("run-command", "echo a:b && true"),
         ("scrub", "/a"),
+        ("selinux-mode", "permissive"),
         ("ssh-inject", "x:string:ssh-ed25519 AAAA a:b"),
         ("sudo", "x:ALL=(ALL) /bin/a"),
         ("sysctl", "net.ipv4.ip_local_port_range=1024 65000"),
