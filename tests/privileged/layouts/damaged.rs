@@ -91,7 +91,7 @@ print(parts[1][\"start\"])')\n\
     for (disk, says) in [
         (&mbr_loop, "loop"),
         (&overlapping, "overlap"),
-        (&past_the_end, "end"),
+        (&past_the_end, "outside of the usable sectors"),
         (&reversed, "partition 15"),
         (&larger, "but its partition only"),
         (&truncated, "GPT"),
@@ -145,7 +145,11 @@ fn privileged_layouts_gpt_with_one_damaged_copy() {
     assert_valid(&repaired);
     let mut now = Disk::new(&repaired).tree();
     now.remove("etc/made").unwrap();
-    assert_eq!(now, tree);
+    let all = now.keys().chain(tree.keys());
+    let other: Vec<_> = all
+        .filter(|path| now.get(*path) != tree.get(*path))
+        .collect();
+    assert!(other.is_empty(), "{other:?}");
     lab.assert_nothing_left();
 }
 

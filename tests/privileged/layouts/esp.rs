@@ -112,7 +112,10 @@ fn privileged_layouts_esp_that_is_too_small() {
         .cli()
         .args(["customize", "--insecure-no-checksum", "--own-fat"])
         .arg(&image)
-        .args(["--run-command", "head -c 20M /dev/urandom >/boot/efi/large"])
+        .args([
+            "--run-command",
+            "head -c 20971520 /dev/urandom >/boot/efi/large",
+        ])
         .run();
     assert_eq!(done.code(), 12, "{done:?}");
     assert_eq!(crate::support::sha256(&image), digest);

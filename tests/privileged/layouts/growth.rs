@@ -14,8 +14,9 @@ fn two_at_once(layout: &Layout) {
     let base = layout.make(&lab);
     let before = sha256(&base);
     // They meet on the host's network, which both see: each is mounted then.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = port.local_addr().unwrap().port();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
     let meet = |name: &str| match name {
         "one" => format!("timeout 120 nc -l -p {port} </dev/null"),
         _ => format!(
@@ -32,7 +33,7 @@ fn two_at_once(layout: &Layout) {
                     "disk: {{size: 400M}}\n\
                      files: [{{path: /etc/which, content: {name}}}]\n\
                      steps:\n  - run-command: {}\n  - run-command: \
-                     head -c 100M /dev/zero | tr '\\0' {} >/var/large\n\
+                     head -c 104857600 /dev/zero | tr '\\0' {} >/var/large\n\
                      artifacts: [{{format: raw, name: {name}.raw}}]\n",
                     meet(name),
                     &name[..1]
