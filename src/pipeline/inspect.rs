@@ -49,10 +49,10 @@ pub fn inspect(
 /// The bill of materials of an image.
 ///
 /// # Errors
-/// As [`inspect`]; `Corrupt` when a database in the image is.
+/// As [`inspect()`]; `Corrupt` when a database in the image is.
 ///
 /// # Privileges
-/// As [`inspect`].
+/// As [`inspect()`].
 pub fn sbom(options: &LocalOptions, monitor: &Monitor) -> Result<Bom> {
     let local = LocalImage::open_to_look(options, monitor)?;
     with_tree(options, &local, monitor, &mut |tree, _| {
