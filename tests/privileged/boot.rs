@@ -83,7 +83,7 @@ fn boot(lab: &Lab, image: &Path, firmware: &str) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let booted = Command::new(fixtures.join("boot.sh"))
         .arg(image)
-        .args([firmware, "--timeout", "180", "--any-order"])
+        .args([firmware, "--timeout", "400", "--any-order"])
         .args(["--until", "containerd is +active"])
         .args(["--until", "login:", "--log"])
         .arg(&log)

@@ -230,7 +230,7 @@ runcmd: [[sh, /root/report.sh]]
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let booted = Command::new(fixtures.join("boot.sh"))
         .arg(image)
-        .args(["--timeout", "280", "--until", "RESULT end", "--seed"])
+        .args(["--timeout", "600", "--until", "RESULT end", "--seed"])
         .arg(&seed)
         .arg("--log")
         .arg(&log)

@@ -18,7 +18,7 @@ const RECIPE: &str = "metadata: {name: node}
 disk: {size: 160M}
 files: [{path: /opt/a, content: x, mode: 0600}]
 steps:
-  - run-command: cat /opt/a >/opt/b; echo x >/etc/machine-id; date >>/opt/runs
+  - run-command: cat /opt/a >/opt/b; echo x >/etc/machine-id; cat /proc/sys/kernel/random/uuid >>/opt/runs
 artifacts: [{format: raw}, {format: qcow2}]
 ";
 const PUBLISHED: [&str; 5] = [

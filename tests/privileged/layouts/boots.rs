@@ -48,7 +48,7 @@ fn boot(lab: &Lab, image: &Path, firmware: &str) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let booted = Command::new(fixtures.join("boot.sh"))
         .arg(image)
-        .args([firmware, "--timeout", "240", "--any-order"])
+        .args([firmware, "--timeout", "600", "--any-order"])
         .args(["--until", "containerd is +active, root has +[56]G"])
         .args(["--until", "login:", "--log"])
         .arg(&log)
