@@ -25,6 +25,10 @@ test-slow: root setup fixtures nextest
 	for round in 1 2 3 4 5; do \
 	    cargo nextest run --features _privileged -E 'test(kill::)' || exit 1; \
 	done
+	$(FIXTURES)/base-image.sh --root-fs xfs --boot-fs xfs
+	$(FIXTURES)/base-image.sh --root-fs btrfs
+	cargo nextest run --features _privileged --run-ignored only \
+	    -E 'test(privileged_boot_of_debian)'
 	$(FIXTURES)/setup.sh arm64
 	$(FIXTURES)/arm64-image.sh
 	$(FIXTURES)/arm64-image.sh --bootable
@@ -82,8 +86,6 @@ setup-build:
 
 fixtures:
 	$(FIXTURES)/base-image.sh
-	$(FIXTURES)/base-image.sh --root-fs xfs --boot-fs xfs
-	$(FIXTURES)/base-image.sh --root-fs btrfs
 	$(FIXTURES)/tiny-root.sh
 	$(FIXTURES)/kubernetes.sh
 	$(FIXTURES)/ubuntu-shaped.sh

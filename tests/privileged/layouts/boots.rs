@@ -62,11 +62,13 @@ fn boot(lab: &Lab, image: &Path, firmware: &str) {
 }
 
 #[test]
+#[ignore = "a build and a boot of minutes: make test-slow"]
 fn privileged_boot_of_debian_on_xfs() {
     builds_and_boots("debian-12-xfs-boot", "--bios");
 }
 
 #[test]
+#[ignore = "a build and a boot of minutes: make test-slow"]
 fn privileged_boot_of_debian_on_btrfs() {
     builds_and_boots("debian-12-btrfs", "--uefi");
 }
