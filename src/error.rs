@@ -24,6 +24,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Serialize, Serializer};
+
 /// Result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -148,7 +150,18 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+impl Serialize for ErrorKind {
+    fn serialize<S: Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// What failed, where, and what to do about it.
+///
+/// As JSON, it is an object: kind, message, path, offset, hint, errno.
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
@@ -291,6 +304,22 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// The error number of the system call behind it, if there is one.
+    pub fn errno(&self) -> Option<i32> {
+        let mut source = StdError::source(self);
+        while let Some(error) = source {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                return error.raw_os_error();
+            }
+            if let Some(errno) = error.downcast_ref::<nix::Error>() {
+                // The numbers of Linux are the values of the type.
+                return io::Error::from(*errno).raw_os_error();
+            }
+            source = error.source();
+        }
+        None
+    }
+
     /// The error of a clean-up that failed after this one.
     pub fn cleanup(&self) -> Option<&Error> {
         self.0.cleanup.as_ref()
@@ -319,6 +348,32 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            kind: ErrorKind,
+            message: String,
+            path: Option<&'a Path>,
+            offset: Option<u64>,
+            hint: Option<&'a str>,
+            errno: Option<i32>,
+        }
+        Document {
+            kind: self.kind(),
+            message: self.to_string(),
+            path: self.path(),
+            offset: self.byte_offset(),
+            hint: self.advice(),
+            errno: self.errno(),
+        }
+        .serialize(serializer)
     }
 }
 
@@ -398,6 +453,19 @@ mod tests {
         assert_eq!(codes.len(), ErrorKind::ALL.len());
         assert_eq!(names.len(), ErrorKind::ALL.len());
         assert!(!codes.contains(&0));
+    }
+
+    #[test]
+    fn the_error_number_survives_context() {
+        let error = io::Error::from_raw_os_error(28);
+        let error = Error::from(error).during("writing").at("/x");
+        assert_eq!(error.errno(), Some(28));
+        assert_eq!(error.kind(), ErrorKind::NoSpace);
+        let json = serde_json::to_value(&error).unwrap();
+        assert_eq!(json["errno"], 28);
+        assert_eq!(json["kind"], "no-space");
+        assert_eq!(Error::from(nix::Error::EBUSY).errno(), Some(16));
+        assert_eq!(Error::corrupt("x").errno(), None);
     }
 
     #[test]

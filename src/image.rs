@@ -35,6 +35,7 @@ mod qcow;
 mod qcow2;
 mod raw_writer;
 mod replace;
+mod report;
 mod stream;
 mod table;
 mod tar;
@@ -55,6 +56,7 @@ pub use info::{Backing, BitmapInfo, ExtentTotals, ImageInfo, SnapshotInfo};
 pub use open::{Image, OpenOptions, open, open_disk, open_file};
 pub use ova::Machine;
 pub use replace::{punch_zeroes, replace};
+pub use report::ImageReport;
 pub use wrapping::Wrapping;
 pub use write::{
     Compression, Digest, Preallocation, Subformat, WriteOptions, Writeback,

@@ -68,6 +68,8 @@ pub mod artifact;
 
 pub mod pipeline;
 
+pub mod request;
+
 pub use error::{Error, ErrorKind, Result};
 pub use progress::{CancelToken, Event, Monitor, Progress};
 pub use sys::namespace::{PrivateMounts, in_private_mounts};

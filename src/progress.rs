@@ -10,9 +10,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, Result};
 
 /// Something that happened.
+///
+/// As JSON, it is an object whose `event` is `step`, `bytes`, `output`,
+/// `warning` or `finished`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -38,6 +43,52 @@ pub enum Event<'a> {
     Warning(&'a str),
     /// The last step ended.
     Finished,
+}
+
+/// [`Event`] as JSON.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+enum Document<'a> {
+    Step {
+        number: usize,
+        total: usize,
+        name: &'a str,
+    },
+    Bytes {
+        done: u64,
+        total: u64,
+    },
+    Output {
+        line: &'a str,
+    },
+    Warning {
+        message: &'a str,
+    },
+    Finished,
+}
+
+impl Serialize for Event<'_> {
+    fn serialize<S: Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        match *self {
+            Self::Step {
+                number,
+                total,
+                name,
+            } => Document::Step {
+                number,
+                total,
+                name,
+            },
+            Self::Bytes { done, total } => Document::Bytes { done, total },
+            Self::Output(line) => Document::Output { line },
+            Self::Warning(message) => Document::Warning { message },
+            Self::Finished => Document::Finished,
+        }
+        .serialize(serializer)
+    }
 }
 
 /// Receives [`Event`]s, possibly from several threads.

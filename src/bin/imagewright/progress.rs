@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use imagewright::{Event, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
 
 use crate::args::{Global, ProgressMode};
 use crate::render;
@@ -142,30 +141,14 @@ struct Json(Mutex<Throttle>);
 
 impl Progress for Json {
     fn event(&self, event: &Event<'_>) {
-        let document = match event {
-            Event::Step {
-                number,
-                total,
-                name,
-            } => json!({
-                "event": "step", "number": number, "total": total,
-                "name": name,
-            }),
-            Event::Bytes { done, total } => {
-                let lock = self.0.lock();
-                let mut throttle = lock.unwrap_or_else(PoisonError::into_inner);
-                if done != total && !throttle.pass(Duration::from_millis(200)) {
-                    return;
-                }
-                json!({"event": "bytes", "done": done, "total": total})
+        if let Event::Bytes { done, total } = event {
+            let lock = self.0.lock();
+            let mut throttle = lock.unwrap_or_else(PoisonError::into_inner);
+            if done != total && !throttle.pass(Duration::from_millis(200)) {
+                return;
             }
-            Event::Output(line) => json!({"event": "output", "line": line}),
-            Event::Warning(message) => {
-                json!({"event": "warning", "message": message})
-            }
-            Event::Finished => json!({"event": "finished"}),
-            _ => return,
-        };
+        }
+        let document = serde_json::to_string(event).unwrap_or_default();
         let _ = writeln!(io::stderr(), "{document}");
     }
 }

@@ -43,15 +43,12 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     let kind = known.map_or(ErrorKind::Internal, imagewright::Error::kind);
     let advice = known.and_then(imagewright::Error::advice);
     if json {
-        let document = json!({
-            "error": {
-                "kind": kind.name(),
-                "message": error.to_string(),
-                "path": known.and_then(imagewright::Error::path),
-                "offset": known.and_then(imagewright::Error::byte_offset),
-                "hint": advice,
-            }
-        });
+        let document = match known {
+            Some(error) => json!({"error": error}),
+            None => json!({
+                "error": {"kind": kind, "message": format!("{error:#}")}
+            }),
+        };
         let _ = print_json(&document);
     }
     let mut stderr = io::stderr().lock();

@@ -2,31 +2,13 @@
 //! `imagewright info`.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use imagewright::Monitor;
-use imagewright::image::{
-    self, Estimate, ExtentTotals, Gate, ImageInfo, OpenOptions,
-};
-use serde::Serialize;
+use imagewright::image::{self, Gate, ImageReport, OpenOptions};
 
 use crate::args::{Global, Info};
 use crate::render;
-
-/// What is printed.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Report<'a> {
-    filename: &'a Path,
-    #[serde(flatten)]
-    info: &'a ImageInfo,
-    /// How much of the disk is stored how.
-    extents: ExtentTotals,
-    /// How large it would be in each format.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    estimates: Vec<Estimate>,
-}
 
 pub(super) fn run(
     args: &Info,
@@ -41,15 +23,7 @@ pub(super) fn run(
         options = options.spool(directory);
     }
     let image = image::open(&args.image, &options)?;
-    let report = Report {
-        filename: &args.image,
-        info: image.info(),
-        extents: ExtentTotals::of(&image)?,
-        estimates: match args.brief {
-            true => Vec::new(),
-            false => image::estimate(&image, monitor)?,
-        },
-    };
+    let report = ImageReport::of(&image, &args.image, !args.brief, monitor)?;
     match global.json {
         true => render::print_json(&report)?,
         false => render::print(&describe(&report))?,
@@ -57,8 +31,8 @@ pub(super) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn describe(report: &Report<'_>) -> String {
-    let info = report.info;
+fn describe(report: &ImageReport) -> String {
+    let info = &report.info;
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<20} {value}");

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
+//! Requests about the system on an image.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::document::{ImageDocument, RecipeDocument, Text};
+use super::{answer, parse};
+use crate::describe::goss::GossFile;
+use crate::error::{ErrorKind, Result};
+use crate::finalise;
+use crate::image::Compression;
+use crate::pipeline::{self, SysprepOptions, VerifyOptions};
+use crate::progress::Monitor;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Verify {
+    image: ImageDocument,
+    recipe: Option<RecipeDocument>,
+    /// Files of further checks, in goss's format.
+    #[serde(default)]
+    goss: Vec<PathBuf>,
+    work_dir: Option<PathBuf>,
+}
+
+/// The report; `passed` says whether all is well.
+pub(super) fn verify(request: &str, monitor: &Monitor) -> Result<Value> {
+    let request: Verify = parse(request)?;
+    let recipe = request.recipe.as_ref().map(RecipeDocument::load);
+    let image = request.image.local_options(request.work_dir);
+    let mut options = VerifyOptions::new(image);
+    options.recipe = recipe.transpose()?;
+    options.goss = request
+        .goss
+        .iter()
+        .map(|path| GossFile::load(path))
+        .collect::<Result<_>>()?;
+    answer(&pipeline::verify(&options, monitor)?)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Sysprep {
+    image: ImageDocument,
+    #[serde(default)]
+    enable: Vec<String>,
+    #[serde(default)]
+    disable: Vec<String>,
+    /// The image itself unless said.
+    output: Option<PathBuf>,
+    compression: Option<Text<Compression>>,
+    #[serde(default)]
+    dry_run: bool,
+    work_dir: Option<PathBuf>,
+}
+
+pub(super) fn sysprep(request: &str, monitor: &Monitor) -> Result<Value> {
+    let request: Sysprep = parse(request)?;
+    let operations = finalise::select(&request.enable, &request.disable)
+        .map_err(|error| error.with_kind(ErrorKind::InvalidArgument))?;
+    let image = request.image.local_options(request.work_dir);
+    let mut options = SysprepOptions::new(image, operations);
+    options.output = request.output;
+    options.compression = request.compression.map(|text| text.0);
+    options.dry_run = request.dry_run;
+    answer(&pipeline::sysprep(&options, monitor)?)
+}
