@@ -6,7 +6,7 @@ SHELL := /bin/bash
 FIXTURES := $(abspath fixtures)
 export IMAGEWRIGHT_FIXTURES ?= /var/tmp/imagewright-fixtures
 
-.PHONY: demo test test-slow test-corpus fuzz fuzz-short check bench setup fixtures docs clean
+.PHONY: demo test test-slow test-bindings bindings-header test-corpus fuzz fuzz-short check bench setup fixtures docs clean
 
 ## A base image, and the main job on it.
 demo: root
@@ -46,6 +46,17 @@ test-slow: root setup fixtures nextest
 	$(FIXTURES)/peer-kernel.sh
 	cargo nextest run --features _privileged --run-ignored only \
 	    --no-capture -E 'test(peer_customize)'
+
+## C, Python and Go: their own tests, and the same cases in all of them.
+test-bindings: root setup fixtures
+	$(FIXTURES)/setup.sh bindings
+	tests/parity/run.sh
+
+## The C header, anew: cargo install cbindgen.
+bindings-header:
+	cbindgen --quiet --config bindings/c/cbindgen.toml \
+	    --crate imagewright-c --output bindings/c/include/imagewright.h \
+	    bindings/c
 
 ## Tests over files that are not ours to commit: make test-corpus CORPUS=dir
 test-corpus:

@@ -1,0 +1,3 @@
+module github.com/imagewright/imagewright/bindings/go
+
+go 1.19

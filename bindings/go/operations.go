@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package imagewright
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// Input names an image that is fetched and verified.
+type Input struct {
+	// Image is a path or a URL.
+	Image string `json:"image"`
+	// Format is told by the file's magic when empty.
+	Format string `json:"format,omitempty"`
+	// Root is the number of the root's partition, where there are several.
+	Root int `json:"root,omitempty"`
+	// SHA256 of the file; else Checksums, else the checksum file beside it.
+	SHA256    string `json:"sha256,omitempty"`
+	Checksums string `json:"checksums,omitempty"`
+	// Signature of the checksum file, and the keys it is verified with.
+	Signature string `json:"signature,omitempty"`
+	Keyring   string `json:"keyring,omitempty"`
+	// InsecureNoChecksum takes an image although nothing vouches for it.
+	InsecureNoChecksum bool `json:"insecureNoChecksum,omitempty"`
+	// AsItIs takes a local file that no checksum file can know.
+	AsItIs   bool   `json:"asItIs,omitempty"`
+	CacheDir string `json:"cacheDir,omitempty"`
+}
+
+// Recipe is the path of a recipe, or the recipe as a value that marshals to a
+// JSON object.
+type Recipe any
+
+// Output is a format to write.
+type Output struct {
+	Format      string `json:"format"`
+	Compression string `json:"compression,omitempty"`
+}
+
+// FetchRequest is what Fetch takes.
+type FetchRequest struct {
+	Input Input `json:"input"`
+}
+
+// Fetched is a verified file.
+type Fetched struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Size   uint64 `json:"size"`
+}
+
+// Fetch fetches and verifies an image.
+func Fetch(ctx context.Context, request FetchRequest, opts ...Option) (*Fetched, error) {
+	return run[Fetched](ctx, "fetch", request, opts)
+}
+
+// InfoResult is what an image file is; Raw has all of it.
+type InfoResult struct {
+	Format      string `json:"format"`
+	VirtualSize uint64 `json:"virtual-size"`
+	FileSize    uint64 `json:"file-size"`
+	Compression string `json:"compression"`
+	Raw         json.RawMessage
+}
+
+// Info tells what an image file is.
+func Info(ctx context.Context, image ImageFile) (*InfoResult, error) {
+	request := map[string]ImageFile{"image": image}
+	raw, err := run[json.RawMessage](ctx, "info", request, nil)
+	if err != nil {
+		return nil, err
+	}
+	result := &InfoResult{Raw: *raw}
+	return result, json.Unmarshal(*raw, result)
+}
+
+// ConvertRequest is what Convert takes.
+type ConvertRequest struct {
+	Image  ImageFile `json:"image"`
+	Output string    `json:"output"`
+	// Format is that of the suffix of Output when empty.
+	Format      string `json:"format,omitempty"`
+	Compression string `json:"compression,omitempty"`
+	Digest      bool   `json:"digest,omitempty"`
+}
+
+// Written is a file that was written.
+type Written struct {
+	Bytes  uint64 `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Convert writes an image in another format.
+func Convert(ctx context.Context, request ConvertRequest, opts ...Option) (*Written, error) {
+	return run[Written](ctx, "convert", request, opts)
+}
+
+// CompactRequest is what Compact takes.
+type CompactRequest struct {
+	Image       ImageFile `json:"image"`
+	Compression string    `json:"compression,omitempty"`
+	WorkDir     string    `json:"workDir,omitempty"`
+}
+
+// Compacted is the size of a file before and after.
+type Compacted struct {
+	Before uint64 `json:"before"`
+	After  uint64 `json:"after"`
+}
+
+// Compact rewrites an image in place without what is not used. Needs root.
+func Compact(ctx context.Context, request CompactRequest, opts ...Option) (*Compacted, error) {
+	return run[Compacted](ctx, "compact", request, opts)
+}
+
+// BuildRequest is what Plan and Build take.
+type BuildRequest struct {
+	// Input is the recipe's source when nil.
+	Input  *Input `json:"input,omitempty"`
+	Recipe Recipe `json:"recipe,omitempty"`
+	// Output is a directory, made if need be.
+	Output    string   `json:"output"`
+	Formats   []Output `json:"formats,omitempty"`
+	WorkDir   string   `json:"workDir,omitempty"`
+	NoNetwork bool     `json:"noNetwork,omitempty"`
+	OwnFAT    bool     `json:"ownFat,omitempty"`
+}
+
+// Plan tells what Build would do.
+func Plan(ctx context.Context, request BuildRequest, opts ...Option) (json.RawMessage, error) {
+	return raw(run[json.RawMessage](ctx, "plan", request, opts))
+}
+
+// BuildReport is what a build did.
+type BuildReport struct {
+	// Manifest is the content of manifest.json.
+	Manifest json.RawMessage `json:"manifest"`
+	// Files that were published.
+	Files  []string `json:"files"`
+	Phases []Phase  `json:"phases"`
+}
+
+// Phase is a part of the work and how long it took.
+type Phase struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Build builds node images. Needs root.
+func Build(ctx context.Context, request BuildRequest, opts ...Option) (*BuildReport, error) {
+	return run[BuildReport](ctx, "build", request, opts)
+}
+
+// ProvisionRequest is what Provision takes.
+type ProvisionRequest struct {
+	Input  Input  `json:"input"`
+	Recipe Recipe `json:"recipe"`
+	// Output is the image itself when empty.
+	Output    string  `json:"output,omitempty"`
+	Format    *Output `json:"format,omitempty"`
+	WorkDir   string  `json:"workDir,omitempty"`
+	NoNetwork bool    `json:"noNetwork,omitempty"`
+	OwnFAT    bool    `json:"ownFat,omitempty"`
+}
+
+// Provision changes an image by a recipe. Needs root.
+func Provision(ctx context.Context, request ProvisionRequest, opts ...Option) (json.RawMessage, error) {
+	return raw(run[json.RawMessage](ctx, "provision", request, opts))
+}
+
+// SysprepRequest is what Sysprep takes.
+type SysprepRequest struct {
+	Image       ImageFile `json:"image"`
+	Enable      []string  `json:"enable,omitempty"`
+	Disable     []string  `json:"disable,omitempty"`
+	Output      string    `json:"output,omitempty"`
+	Compression string    `json:"compression,omitempty"`
+	DryRun      bool      `json:"dryRun,omitempty"`
+	WorkDir     string    `json:"workDir,omitempty"`
+}
+
+// Sysprep cleans an image of what must not be shipped. Needs root.
+func Sysprep(ctx context.Context, request SysprepRequest, opts ...Option) (json.RawMessage, error) {
+	return raw(run[json.RawMessage](ctx, "sysprep", request, opts))
+}
+
+// VerifyRequest is what Verify takes.
+type VerifyRequest struct {
+	Image   ImageFile `json:"image"`
+	Recipe  Recipe    `json:"recipe,omitempty"`
+	WorkDir string    `json:"workDir,omitempty"`
+}
+
+// VerifyReport is what an image was found to be.
+type VerifyReport struct {
+	Passed bool    `json:"passed"`
+	Checks []Check `json:"checks"`
+}
+
+// Check is one rule.
+type Check struct {
+	Rule     string            `json:"rule"`
+	Status   string            `json:"status"`
+	Reason   string            `json:"reason"`
+	Findings []json.RawMessage `json:"findings"`
+}
+
+// Verify checks an image offline. Needs root.
+func Verify(ctx context.Context, request VerifyRequest, opts ...Option) (*VerifyReport, error) {
+	return run[VerifyReport](ctx, "verify", request, opts)
+}
+
+func run[T any](ctx context.Context, operation string, request any, opts []Option) (*T, error) {
+	var result T
+	if err := Run(ctx, operation, request, &result, opts...); err != nil {
+		return nil, err
+	}
+	return &result, nil
+}
+
+func raw(message *json.RawMessage, err error) (json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	return *message, nil
+}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of error, and what happens at the edges."""
+
+import json
+import threading
+from pathlib import Path
+
+import imagewright
+import pytest
+from imagewright.errors import BY_KIND
+
+KINDS = json.loads(
+    (Path(__file__).parents[2] / "kinds.json").read_text()
+)
+
+
+def test_every_kind_has_its_exception() -> None:
+    names = {kind: error.__name__ for kind, error in BY_KIND.items()}
+    assert names == {kind: row["python"] for kind, row in KINDS.items()}
+    for row in KINDS.values():
+        assert row["python"] in imagewright.__all__
+
+
+def test_an_error_says_what_and_where(tmp_path: Path) -> None:
+    with pytest.raises(imagewright.NotFoundError) as raised:
+        imagewright.info(tmp_path / "nothing")
+    assert raised.value.code == KINDS["not-found"]["code"]
+    assert raised.value.errno == 2
+    assert "nothing" in str(raised.value)
+
+
+def test_an_unknown_operation_is_told_its_neighbour() -> None:
+    with pytest.raises(imagewright.InvalidArgumentError) as raised:
+        imagewright.run("biuld", {})
+    assert "build" in (raised.value.hint or "")
+
+
+def test_text_that_is_not_utf8_is_an_error() -> None:
+    with pytest.raises(imagewright.InvalidArgumentError):
+        imagewright.errors.check(
+            imagewright._capi.run(None, b"\xff", b"{}", None)
+        )
+
+
+def test_an_image_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "disk.raw"
+    path.write_bytes(b"0123456789abcdef" * 32)
+    with imagewright.Image(path, format="raw") as image:
+        assert image.size == 512
+        assert image.read(10, 6) == b"abcdef"
+        with pytest.raises(imagewright.InvalidArgumentError):
+            image.read(510, 6)
+    with pytest.raises(ValueError):
+        image.read(0, 1)
+
+
+def test_events_are_iterated_over(tmp_path: Path) -> None:
+    path = tmp_path / "disk.raw"
+    path.write_bytes(b"x" * (1 << 20))
+    request = {"image": {"path": str(path)}, "output": str(tmp_path / "o.vhd")}
+    with imagewright.start("convert", request) as run:
+        kinds = [event["event"] for event in run]
+        assert run.result()["bytes"] > 0
+    assert kinds[0] == "step" and kinds[-1] == "finished"
+
+
+def test_an_exception_in_the_callback_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "disk.raw"
+    path.write_bytes(b"x" * (1 << 20))
+
+    def fail(event: imagewright.Event) -> None:
+        raise LookupError(event["event"])
+
+    with pytest.raises(LookupError, match="step"):
+        imagewright.convert(path, tmp_path / "out.vhd", progress=fail)
+    assert not (tmp_path / "out.vhd").exists()
+
+
+def test_leaving_the_block_cancels(tmp_path: Path) -> None:
+    path = tmp_path / "disk.raw"
+    with path.open("wb") as file:
+        for _ in range(64):
+            file.write(b"y" * (1 << 20))
+    request = {
+        "image": {"path": str(path)},
+        "output": str(tmp_path / "out.qcow2"),
+        "compression": "zlib:12",
+    }
+    before = threading.active_count()
+    with imagewright.start("convert", request) as run:
+        next(iter(run))
+    with pytest.raises(imagewright.CancelledError):
+        run.result()
+    assert threading.active_count() == before
