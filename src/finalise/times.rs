@@ -14,7 +14,7 @@ use crate::error::{Context, Result};
 use crate::mount::GuestRoot;
 
 /// The newest change of a file's content in the image's root filesystem, in
-/// seconds since 1970.
+/// seconds since 1970, rounded up: no file of the image is later than that.
 ///
 /// For a base image this is when it was made. Times of the future are passed
 /// over: they tell of a broken clock.
@@ -23,11 +23,12 @@ use crate::mount::GuestRoot;
 /// `Io`.
 pub fn newest_time(root: &GuestRoot) -> Result<i64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |now| now.as_secs());
+    let now = now.map_or(0, |now| now.as_secs() + 1);
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let (mut newest, mut device) = (0, None);
     root.walk(&mut |entry| {
-        let modified = entry.stat.st_mtime;
+        let fraction = i64::from(entry.stat.st_mtime_nsec > 0);
+        let modified = entry.stat.st_mtime.saturating_add(fraction);
         // What is mounted below may be a copy made just now: the ESP.
         let here = *device.get_or_insert(entry.stat.st_dev);
         if modified <= now && entry.stat.st_dev == here {
@@ -103,5 +104,22 @@ mod tests {
             assert_eq!(read(name), Duration::new(1000, 0), "{name}");
         }
         assert_eq!(newest_time(&root).unwrap(), 1000);
+    }
+
+    #[test]
+    fn no_file_is_later_than_the_newest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let time = UNIX_EPOCH + Duration::new(1000, 1);
+        fs::File::create(&path).unwrap().set_modified(time).unwrap();
+        let above = fs::File::open(dir.path()).unwrap();
+        above
+            .set_modified(UNIX_EPOCH + Duration::new(999, 5))
+            .unwrap();
+        let root = GuestRoot::open(dir.path()).unwrap();
+        assert_eq!(newest_time(&root).unwrap(), 1001);
+        clamp_times(&root, 1001).unwrap();
+        let found = fs::metadata(&path).unwrap().modified().unwrap();
+        assert_eq!(found, time);
     }
 }
