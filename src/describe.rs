@@ -5,6 +5,7 @@
 mod account;
 mod apk;
 mod bolt;
+mod container_archive;
 mod container_image;
 pub mod diff;
 mod dpkg;

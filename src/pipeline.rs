@@ -49,7 +49,7 @@ pub use inspect::{inspect, sbom};
 pub use local::LocalOptions;
 pub use options::{BuildOptions, CustomizeOptions, ShellOptions, SourceDate};
 pub use package::{PackageOptions, PackagePlan, package, plan_package};
-pub use plan::{BuildPlan, OutputPlan, plan};
+pub use plan::{BuildPlan, OutputPlan, VerifyPlan, plan};
 pub use provision_plan::ProvisionPlan;
 pub use report::{BuildReport, Phase};
 pub use shell::{Shell, shell};

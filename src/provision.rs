@@ -159,7 +159,7 @@ impl fmt::Display for Task {
             Self::ReleaseFile(file) => file.fmt(f),
             Self::ConfigureContainerd(wanted) => wanted.fmt(f),
             Self::PreloadImages(images) => images.fmt(f),
-            Self::File(entry) => write!(f, "write {}", entry.path),
+            Self::File(entry) => write!(f, "write {entry}"),
             Self::NoSwap => f.write_str("turn off swap"),
             Self::Step(step) => step.fmt(f),
             Self::Hold(Hold::All) => f.write_str("hold all packages"),

@@ -24,7 +24,8 @@
 //! any value that cannot be meant, and each error begins with
 //! `file:line:column`. Nothing is touched before all of this has passed;
 //! what needs the host's files is [`Recipe::check_host_files`], what needs
-//! the tables of later modules is [`Sysprep::check`] and [`Artifact::check`].
+//! the tables of later modules is [`Sysprep::check`], [`Artifact::check`] and
+//! [`Verify::check`].
 
 mod cloud_init;
 mod containerd;
@@ -53,6 +54,7 @@ mod text;
 mod unit;
 mod user;
 mod validate;
+mod verify;
 
 use std::path::Path;
 
@@ -80,13 +82,14 @@ pub use secret::Secret;
 pub use section::{Artifact, Compression, Disk, Metadata, Source, Sysprep};
 pub use size::ByteSize;
 pub use step::{
-    KernelArguments, Operation, PasswordCrypto, PasswordSelector,
+    ImageSource, KernelArguments, Operation, PasswordCrypto, PasswordSelector,
     PasswordSource, SelinuxMode, SshKey, Step, Sysctl, UnitAction, UnitName,
     UserSpec,
 };
 pub use suggest::suggest;
 pub use unit::Units;
 pub use user::{Account, PublicKey, Sudo, User};
+pub use verify::Verify;
 
 use crate::error::{Error, ErrorKind, Result};
 use decode::write_path;
@@ -153,6 +156,9 @@ pub struct Recipe {
     /// Changes to the default clean-up.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sysprep: Sysprep,
+    /// Checks of the result, before it is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Outputs; one in the format of the source when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
@@ -187,6 +193,7 @@ impl Default for Recipe {
             cloud_init: CloudInit::default(),
             steps: Vec::new(),
             sysprep: Sysprep::default(),
+            verify: None,
             artifacts: Vec::new(),
             sbom: Vec::new(),
             proxy: Proxy::default(),

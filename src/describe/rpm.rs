@@ -46,6 +46,19 @@ pub(super) fn packages(tree: &dyn FileTree) -> Result<Vec<Package>> {
     Ok(packages)
 }
 
+/// The installed packages, each with the names that it goes by.
+pub(super) fn packages_and_names(
+    tree: &dyn FileTree,
+) -> Result<Vec<(Package, Vec<String>)>> {
+    let mut packages = Vec::new();
+    each_header(tree, &mut |header| {
+        let names = header.texts(Tag::ProvideName);
+        packages.extend(package(header).map(|package| (package, names)));
+        Ok(())
+    })?;
+    Ok(packages)
+}
+
 /// Calls `visit` with every file of every package.
 pub(super) fn files(
     tree: &dyn FileTree,

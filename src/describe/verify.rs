@@ -10,6 +10,7 @@
 
 mod bios;
 mod boot_config;
+mod database;
 mod efi;
 mod free_space;
 mod fstab;
@@ -17,12 +18,15 @@ mod held;
 mod hygiene;
 mod initramfs;
 mod junit;
+mod kubeadm_images;
 mod package_state;
 mod recipe_cloud_init;
 mod recipe_files;
 mod recipe_holds;
+mod recipe_images;
 mod recipe_kernel;
 mod recipe_packages;
+mod recipe_steps;
 mod recipe_units;
 mod recipe_users;
 mod report;
@@ -37,6 +41,7 @@ use crate::mount::GuestRoot;
 use crate::provision::{Target, Task, plan};
 use crate::recipe::Recipe;
 
+pub use kubeadm_images::{check_kubeadm, has_kubeadm, kubeadm_not_asked};
 pub use report::{CheckResult, Finding, Severity, Status, VerifyReport};
 
 /// What is checked.
@@ -121,7 +126,9 @@ pub const CHECKS: &[Check] = &[
     sandbox_image::CHECK,
     recipe_packages::CHECK,
     recipe_holds::CHECK,
+    recipe_images::CHECK,
     recipe_files::CHECK,
+    recipe_steps::CHECK,
     recipe_units::CHECK,
     recipe_kernel::MODULES,
     recipe_kernel::SYSCTL,
@@ -147,6 +154,13 @@ pub fn verify(subject: &Subject<'_>) -> Result<VerifyReport> {
         .collect();
     checks.extend(hygiene::results(subject)?);
     Ok(VerifyReport::new(checks))
+}
+
+/// The name of every check but those in goss's format.
+pub fn rules() -> Vec<String> {
+    let files = CHECKS.iter().map(|check| check.id.to_owned());
+    let kubeadm = kubeadm_images::RULES.map(str::to_owned);
+    files.chain(kubeadm).chain(hygiene::rules()).collect()
 }
 
 #[cfg(test)]

@@ -12,10 +12,14 @@ use super::mounted::LeftDisk;
 use super::packaging::{DiskFacts, Packaging, Taken};
 use super::provisioning::{Provisioning, explain_full_host};
 use super::report::{Phase, Stopwatch};
+use super::verify::{Checking, load_checks};
 use super::work_dir::WorkDir;
 use super::{BuildOptions, BuildPlan, BuildReport, Stage, Stages};
+use crate::block::FileDisk;
+use crate::describe::goss::GossFile;
+use crate::describe::verify::{Status, VerifyReport};
 use crate::describe::{self, Package, Snapshot};
-use crate::error::{Context, Error, Result, after};
+use crate::error::{Context, Error, ErrorKind, Result, after};
 use crate::progress::Monitor;
 use crate::provision::{NewPassword, Task};
 use crate::sys::capability;
@@ -93,14 +97,17 @@ pub fn build_stages(
     let scratch = options.work_base();
     let input = Input::fetch(&options.input, &scratch, monitor)?;
     let plan = BuildPlan::new(options, &input)?;
-    watch.expect(FIXED_PHASES + plan.provision.tasks.len());
+    let checks = usize::from(plan.verify.is_some());
+    watch.expect(FIXED_PHASES + checks + plan.provision.tasks.len());
     fs::create_dir_all(&options.output)
         .during("making the output directory")
         .at(&options.output)?;
     let work = WorkDir::create(&options.work_base())?;
+    let goss = load_checks(Some(&options.recipe))?;
     let build = Build {
         options,
         plan: &plan,
+        goss: &goss,
         input: &input,
         digest: build_digest(&options.recipe, &plan.provision)?,
         work: &work,
@@ -115,6 +122,7 @@ pub fn build_stages(
 struct Build<'a> {
     options: &'a BuildOptions,
     plan: &'a BuildPlan,
+    goss: &'a [GossFile],
     input: &'a Input,
     digest: String,
     work: &'a WorkDir,
@@ -230,7 +238,7 @@ impl Build<'_> {
     ) -> Result<BuildOutcome> {
         let file = self.work.unnamed_file()?;
         let done = self.provision(file, session, &mut watch)?;
-        self.package(done, watch)
+        self.package(done, session, watch)
     }
 
     /// Phase 2 on a copy of the disk that was kept.
@@ -260,7 +268,7 @@ impl Build<'_> {
             file,
             mounted,
         };
-        self.package(done, watch)
+        self.package(done, session, watch)
     }
 
     fn provisioning(&self) -> Provisioning<'_> {
@@ -317,6 +325,7 @@ impl Build<'_> {
     fn package(
         &self,
         done: Provisioned,
+        session: &PrivateMounts,
         mut watch: Stopwatch<'_>,
     ) -> Result<BuildOutcome> {
         let packaging = Packaging {
@@ -339,6 +348,7 @@ impl Build<'_> {
             epoch: done.epoch,
         };
         let finalised = packaging.finalise(done.mounted, &taken, &mut watch)?;
+        let verification = self.verify(&done.file, session, &mut watch)?;
         let facts = DiskFacts {
             input: self.input.record.clone(),
             layout: plan.layout.clone(),
@@ -356,7 +366,54 @@ impl Build<'_> {
             manifest,
             files,
             passwords: done.passwords,
+            verification,
             phases: watch.finish(),
         })))
     }
+
+    /// Checks the disk as it is going to be published, where the recipe says.
+    fn verify(
+        &self,
+        file: &File,
+        session: &PrivateMounts,
+        watch: &mut Stopwatch<'_>,
+    ) -> Result<Option<VerifyReport>> {
+        if self.plan.verify.is_none() {
+            return Ok(None);
+        }
+        watch.begin("verify the image");
+        let disk = FileDisk::new(file.try_clone()?)?;
+        let layout = self.provisioning().layout_on(file)?;
+        let report = Checking {
+            recipe: Some(&self.options.recipe),
+            goss: self.goss,
+            layout: &layout,
+            work: self.work,
+            monitor: self.monitor,
+        }
+        .run(file, &disk, session)
+        .during("verifying the image")?;
+        match report.passed {
+            true => Ok(Some(report)),
+            false => Err(verification_failed(&report)),
+        }
+    }
+}
+
+/// Names every check that failed, with the first thing it found.
+fn verification_failed(report: &VerifyReport) -> Error {
+    let failed = report.checks.iter().filter(|c| c.status == Status::Fail);
+    let lines = failed.map(|check| {
+        let found = check.findings.first().map(ToString::to_string);
+        format!("\n  {}: {}", check.rule, found.unwrap_or_default())
+    });
+    let lines: String = lines.collect();
+    Error::new(
+        ErrorKind::Verify,
+        format!("the image that was built does not pass:{lines}"),
+    )
+    .hint(
+        "nothing was published; `verify: {allow: [...]}` lets a check fail, \
+         `verify: null` leaves them all out",
+    )
 }

@@ -211,6 +211,7 @@ impl Run<'_> {
             manifest,
             files,
             passwords: Vec::new(),
+            verification: None,
             phases: watch.finish(),
         })
     }

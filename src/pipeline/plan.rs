@@ -9,11 +9,13 @@ use serde::Serialize;
 use super::BuildOptions;
 use super::input::Input;
 use super::provision_plan::ProvisionPlan;
+use super::verify::load_checks;
+use crate::describe::verify;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finalise;
 use crate::image::{Compression, Format};
 use crate::progress::Monitor;
-use crate::recipe::{self, Recipe};
+use crate::recipe::{self, HostPath, Recipe};
 
 /// Every action of a build, in order.
 #[derive(Debug, Clone, Serialize)]
@@ -25,8 +27,63 @@ pub struct BuildPlan {
     pub provision: ProvisionPlan,
     /// The clean-up operations.
     pub cleanup: Vec<&'static str>,
+    /// The checks of the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<VerifyPlan>,
     /// The files that come out.
     pub outputs: Vec<OutputPlan>,
+}
+
+/// What is checked before anything is published.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct VerifyPlan {
+    /// The checks of every image, those of the clean-up among them.
+    pub checks: Vec<String>,
+    /// Files of further checks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goss: Vec<HostPath>,
+    /// Those that may fail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+}
+
+impl VerifyPlan {
+    fn new(recipe: &Recipe, cleanup: &[&str]) -> Result<Option<Self>> {
+        let Some(wanted) = &recipe.verify else {
+            return Ok(None);
+        };
+        load_checks(Some(recipe))?;
+        let made = |rule: &String| match rule.strip_prefix("sysprep/") {
+            Some(operation) => cleanup.contains(&operation),
+            None => true,
+        };
+        Ok(Some(Self {
+            checks: verify::rules().into_iter().filter(made).collect(),
+            goss: wanted.goss.clone(),
+            allow: wanted.allow.clone(),
+        }))
+    }
+}
+
+impl fmt::Display for VerifyPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of_files = self.checks.iter();
+        let of_files = of_files.filter(|rule| !rule.starts_with("sysprep/"));
+        let names: Vec<&str> = of_files.map(String::as_str).collect();
+        write!(f, "verify     {}", names.join(", "))?;
+        write!(f, "\n           that nothing is left to clean up")?;
+        for file in &self.goss {
+            write!(f, "\n           {file}")?;
+        }
+        match self.allow.is_empty() {
+            true => Ok(()),
+            false => {
+                write!(f, "\n           may fail: {}", self.allow.join(", "))
+            }
+        }
+    }
 }
 
 /// One output file.
@@ -77,9 +134,13 @@ impl BuildPlan {
     pub(super) fn new(options: &BuildOptions, input: &Input) -> Result<Self> {
         let sysprep = &options.recipe.sysprep;
         let operations = finalise::select(&sysprep.enable, &sysprep.disable)?;
+        let cleanup: Vec<_> =
+            operations.iter().map(|entry| entry.name).collect();
+        let provision = ProvisionPlan::new(&options.recipe, input)?;
         Ok(Self {
-            provision: ProvisionPlan::new(&options.recipe, input)?,
-            cleanup: operations.iter().map(|entry| entry.name).collect(),
+            provision,
+            verify: VerifyPlan::new(&options.recipe, &cleanup)?,
+            cleanup,
             outputs: Outputs {
                 recipe: &options.recipe,
                 formats: &options.formats,
@@ -202,6 +263,9 @@ impl fmt::Display for BuildPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.provision)?;
         writeln!(f, "clean up   {}", self.cleanup.join(", "))?;
+        if let Some(verify) = &self.verify {
+            writeln!(f, "{verify}")?;
+        }
         for output in &self.outputs {
             writeln!(f, "{output}")?;
         }

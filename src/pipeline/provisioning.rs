@@ -110,7 +110,7 @@ impl Provisioning<'_> {
     }
 
     /// The layout with the root's partition as it is on the working disk.
-    fn layout_on(&self, disk: &File) -> Result<SystemLayout> {
+    pub(super) fn layout_on(&self, disk: &File) -> Result<SystemLayout> {
         let mut layout = self.plan.layout.clone();
         layout.disk_len = FileDisk::new(disk.try_clone()?)?.size();
         let growth = self.plan.grow.as_ref().and_then(|g| g.partition.as_ref());

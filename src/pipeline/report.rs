@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 
 use crate::artifact::Manifest;
+use crate::describe::verify::VerifyReport;
 use crate::progress::{Event, Monitor};
 use crate::provision::NewPassword;
 
@@ -22,6 +23,9 @@ pub struct BuildReport {
     /// Passwords that were made up; nothing else knows them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passwords: Vec<NewPassword>,
+    /// What the checks of the result found, where the recipe asks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerifyReport>,
     /// How long each phase took.
     pub phases: Vec<Phase>,
 }

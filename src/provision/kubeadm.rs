@@ -3,8 +3,10 @@
 //! What the image's kubeadm knows: the container images of its version.
 
 use super::package_manager::Guest;
+use crate::chroot::GuestEnvironment;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::recipe::{ImageName, KubernetesVersion};
+use crate::progress::Monitor;
+use crate::recipe::{ImageName, Kubernetes, KubernetesVersion};
 
 /// The question which images a version of Kubernetes uses.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,10 +19,29 @@ pub struct KubeadmImages {
 }
 
 impl KubeadmImages {
+    /// The images of the version that a recipe asks for.
+    pub fn of(kubernetes: &Kubernetes) -> Self {
+        Self {
+            version: kubernetes.version.clone(),
+            repository: kubernetes.image_repository.clone(),
+        }
+    }
+
     /// Every image, as kubeadm names it.
     pub(super) fn list(&self, guest: &Guest<'_>) -> Result<Vec<ImageName>> {
-        let mut command = guest
-            .environment
+        self.ask(guest.environment, guest.monitor)
+    }
+
+    /// Every image, as the kubeadm of a dressed root names it.
+    ///
+    /// # Errors
+    /// `Command` when there is none, or it names none.
+    pub fn ask(
+        &self,
+        environment: &GuestEnvironment,
+        monitor: &Monitor,
+    ) -> Result<Vec<ImageName>> {
+        let mut command = environment
             .command("kubeadm")
             .args(["config", "images", "list", "--kubernetes-version"])
             .arg(format!("v{}", self.version));
@@ -30,7 +51,7 @@ impl KubeadmImages {
         }
         let line = command.to_string();
         let said = command
-            .output(guest.monitor)
+            .output(monitor)
             .during("asking kubeadm for its images")?;
         let text = String::from_utf8_lossy(&said.stdout);
         let names: Vec<ImageName> = text

@@ -8,8 +8,8 @@
 
 use std::fs;
 
+use super::Target;
 use super::release::{ReleaseFile, ReleaseTarget, beneath};
-use super::{KubeadmImages, Target};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::recipe::{
     Component, FileEntry, HostPath, Key, Kubernetes, KubernetesSource,
@@ -304,12 +304,4 @@ pub(super) fn files(
             .to_owned(),
     )?;
     Ok(files)
-}
-
-/// How to ask the image's kubeadm for the images it uses.
-pub(super) fn images(kubernetes: &Kubernetes) -> KubeadmImages {
-    KubeadmImages {
-        version: kubernetes.version.clone(),
-        repository: kubernetes.image_repository.clone(),
-    }
 }

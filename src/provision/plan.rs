@@ -10,13 +10,13 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ConfigureContainerd, PreloadImages, Sandbox, Target, Task, containerd,
-    kubernetes, order,
+    ConfigureContainerd, KubeadmImages, PreloadImages, Sandbox, Target, Task,
+    containerd, kubernetes, order,
 };
 use crate::error::Result;
 use crate::recipe::{
-    CloudInit, Containerd, ContainerdSource, FileEntry, Kernel, Kubernetes,
-    PackageSpec, Recipe, Step, Sysctl, UnitAction,
+    CloudInit, Containerd, ContainerdSource, FileEntry, ImageSource, Kernel,
+    Kubernetes, PackageSpec, Recipe, Step, Sysctl, UnitAction,
 };
 
 const CLOUD_INIT: &str = "/etc/cloud/cloud.cfg.d/95-imagewright.cfg";
@@ -39,7 +39,14 @@ pub fn plan(recipe: &Recipe, target: &Target) -> Result<Vec<Task>> {
     tasks.extend(recipe.files.iter().cloned().map(Task::File));
     tasks.extend(units(recipe)?);
     tasks.extend(images(recipe, target)?);
-    tasks.extend(order::step_tasks(recipe, passwords)?);
+    for task in order::step_tasks(recipe, passwords)? {
+        tasks.push(match task {
+            Task::Step(Step::PreloadImage(image)) => {
+                preload_one(image, target)?
+            }
+            task => task,
+        });
+    }
     let hold = &recipe.packages.hold;
     if !hold.is_none() {
         tasks.push(Task::Hold(hold.clone()));
@@ -131,7 +138,7 @@ fn sandbox(kubernetes: Option<&Kubernetes>) -> Sandbox {
         None => Sandbox::Default,
         Some(kubernetes) => match &kubernetes.pause {
             Some(name) => Sandbox::Image(name.clone()),
-            None => Sandbox::OfKubeadm(kubernetes::images(kubernetes)),
+            None => Sandbox::OfKubeadm(KubeadmImages::of(kubernetes)),
         },
     }
 }
@@ -218,13 +225,26 @@ fn images(recipe: &Recipe, target: &Target) -> Result<Option<Task>> {
     if images.is_empty() {
         return Ok(None);
     }
-    let kubeadm = images.preload.then(|| kubernetes::images(kubernetes));
+    let kubeadm = images.preload.then(|| KubeadmImages::of(kubernetes));
     Ok(Some(Task::PreloadImages(PreloadImages {
         kubeadm,
         archives: images.archives.clone(),
         references: images.references.clone(),
         architecture: target.go_architecture()?,
     })))
+}
+
+fn preload_one(image: ImageSource, target: &Target) -> Result<Task> {
+    let (archives, references) = match image {
+        ImageSource::Archive(file) => (vec![file], Vec::new()),
+        ImageSource::Reference(name) => (Vec::new(), vec![name]),
+    };
+    Ok(Task::PreloadImages(PreloadImages {
+        kubeadm: None,
+        archives,
+        references,
+        architecture: target.go_architecture()?,
+    }))
 }
 
 #[cfg(test)]

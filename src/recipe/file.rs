@@ -53,6 +53,27 @@ impl FileEntry {
     }
 }
 
+/// Everything but the content itself.
+impl fmt::Display for FileEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)?;
+        match (&self.content, &self.source) {
+            (Some(content), _) => write!(f, " ({} bytes", content.len())?,
+            (None, Some(source)) => write!(f, " (from {source}")?,
+            (None, None) => f.write_str(" (")?,
+        }
+        if let Some(mode) = self.mode {
+            write!(f, ", mode {mode}")?;
+        }
+        for (what, name) in [("owner", &self.owner), ("group", &self.group)] {
+            if let Some(name) = name {
+                write!(f, ", {what} {name}")?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
 /// Permission bits of a file; octal as text, with or without a leading 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mode(u32);

@@ -91,6 +91,9 @@ impl Recipe {
             placed.extend(file.source.as_mut().map(|path| (way.into(), path)));
         }
         placed.extend(each(&["steps"], &mut self.steps, Step::host_paths_mut));
+        if let Some(verify) = &mut self.verify {
+            placed.extend(each(&["verify", "goss"], &mut verify.goss, Some));
+        }
         placed
     }
 }

@@ -28,6 +28,8 @@ use crate::error::{Context, Result};
 #[must_use = "layers are nothing until they are finished"]
 pub struct RecipeLayers {
     tree: Option<Node>,
+    /// Presets besides those that the recipes name.
+    presets: Vec<String>,
     /// Directories of the files, by their name in messages.
     bases: Vec<(String, PathBuf)>,
 }
@@ -92,6 +94,16 @@ impl RecipeLayers {
         Ok(self)
     }
 
+    /// Lays a preset beneath all recipes, besides those that they have.
+    ///
+    /// # Errors
+    /// `Recipe` when there is none of that name.
+    pub fn preset(mut self, name: &str) -> Result<Self> {
+        preset::find(name).map_err(|why| wrong(format!("--preset: {why}")))?;
+        self.presets.push(name.to_owned());
+        Ok(self)
+    }
+
     fn add(&mut self, tree: Node) {
         self.tree = Some(match self.tree.take() {
             Some(below) => below.under(tree),
@@ -104,10 +116,13 @@ impl RecipeLayers {
     /// # Errors
     /// `Recipe`, with `origin:line:column` at the front.
     pub fn finish(self) -> Result<Recipe> {
-        let Some(tree) = self.tree else {
-            return Ok(Recipe::default());
+        let tree = match self.tree {
+            Some(tree) => tree,
+            None if self.presets.is_empty() => return Ok(Recipe::default()),
+            None => Node::parse("{}", "--set")
+                .map_err(|error| wrong(error.to_string()))?,
         };
-        let tree = preset::apply(with_version(tree))
+        let tree = preset::apply(with_version(tree), &self.presets)
             .map_err(|error| wrong(error.to_string()))?;
         let mut recipe = Recipe::decode(&tree)?;
         for (path, host) in recipe.placed_host_paths_mut() {

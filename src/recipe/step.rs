@@ -13,6 +13,7 @@
 mod account;
 mod argument;
 mod commands;
+mod image_source;
 mod operation;
 mod system;
 mod text;
@@ -23,6 +24,7 @@ pub use account::{
     PasswordCrypto, PasswordSelector, PasswordSource, SshKey, UserSpec,
 };
 pub(super) use argument::account_name;
+pub use image_source::ImageSource;
 pub use operation::Operation;
 pub use system::{KernelArguments, SelinuxMode, Sysctl, UnitAction, UnitName};
 
@@ -140,6 +142,9 @@ pub enum Step {
         /// What it becomes.
         selector: PasswordSelector,
     },
+    /// Brings a container image into containerd's namespace `k8s.io`,
+    /// pinned.
+    PreloadImage(ImageSource),
     /// Adds a package source.
     Repository(Box<Repository>),
     /// Sets root's password, after all other steps.
@@ -254,6 +259,7 @@ impl Step {
             Self::Module { .. } => "module",
             Self::Move { .. } => "move",
             Self::Password { .. } => "password",
+            Self::PreloadImage(_) => "preload-image",
             Self::Repository(_) => "repository",
             Self::RootPassword(_) => "root-password",
             Self::Run(_) => "run",
@@ -316,6 +322,7 @@ impl Step {
                 format!("{name}:{parameters}")
             }
             Self::Password { user, selector } => format!("{user}:{selector}"),
+            Self::PreloadImage(source) => source.to_string(),
             Self::Repository(repository) => {
                 argument::repository_text(repository)
             }
@@ -369,6 +376,7 @@ impl Step {
             Self::CopyIn { source: path, .. }
             | Self::Upload { file: path, .. }
             | Self::TarIn { archive: path, .. }
+            | Self::PreloadImage(ImageSource::Archive(path))
             | Self::SshInject {
                 key: SshKey::File(path),
                 ..

@@ -88,6 +88,7 @@ steps:
   - write: "/etc/a:b: c"
   - hostname: 1.30
 sysprep: {enable: [a], disable: [b]}
+verify: {goss: [checks/node.yaml], allow: ["sysprep/*"], freeSpace: 1G}
 artifacts:
   - {format: qcow2, compression: zstd:3}
   - {format: raw, name: disk.raw}
@@ -180,6 +181,7 @@ fn host_paths_follow_the_recipe() {
             "files/tools",
             "scripts/a.sh",
             "debs/b_1_all.deb",
+            "checks/node.yaml",
         ]
     );
     let here = Recipe::parse(FULL, "node.yaml").unwrap();

@@ -256,9 +256,9 @@ pub(crate) struct Sysprep {
 pub(crate) struct Verify {
     /// The image file
     pub(crate) image: PathBuf,
-    /// Check also that it is what this recipe makes
-    #[arg(long, value_name = "FILE")]
-    pub(crate) recipe: Option<PathBuf>,
+    /// Check also that it is what they make
+    #[command(flatten)]
+    pub(crate) layers: Layers,
     /// Make the checks of this file in goss's format, too; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) goss: Vec<PathBuf>,

@@ -41,6 +41,7 @@ pub(super) enum Tag {
     Arch = 1022,
     OldFileNames = 1027,
     SourceRpm = 1044,
+    ProvideName = 1047,
     DirIndexes = 1116,
     BaseNames = 1117,
     DirNames = 1118,
@@ -109,6 +110,13 @@ impl<'a> Header<'a> {
             TYPE_INT64 if data.len() >= 8 => Some(wide()),
             _ => None,
         }
+    }
+
+    /// The strings of an array, as text.
+    pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
+        let all = self.strings(tag).into_iter();
+        all.map(|text| String::from_utf8_lossy(text).into_owned())
+            .collect()
     }
 
     /// The strings of an array.

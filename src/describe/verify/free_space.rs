@@ -35,7 +35,14 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
         let all = host.blocks().saturating_mul(unit);
         let what = format!("{free} of {all} bytes are free");
         let mut finding = Finding::new(what).at(path);
-        if mount.path == "/" && free < LITTLE {
+        let asked = subject.recipe.and_then(|recipe| recipe.verify.as_ref());
+        let asked = asked.and_then(|verify| verify.free_space);
+        if let Some(least) =
+            asked.filter(|least| mount.path == "/" && free < least.bytes())
+        {
+            finding.what = format!("{}, not {least}", finding.what);
+            finding = finding.severity(Severity::Failure);
+        } else if mount.path == "/" && free < LITTLE {
             finding = finding.severity(Severity::Warning);
         }
         if host.files() > 0 && host.files_available() == 0 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The packages that upgrades pass over.
 
+use super::database::Database;
 use super::{Check, Finding, Outcome, Severity, Subject};
-use crate::describe::dpkg;
 use crate::error::Result;
 
 pub(super) const CHECK: Check = Check {
@@ -13,10 +13,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
-    let Some(status) = subject.root.read_if_exists(dpkg::STATUS)? else {
-        return Outcome::not("the image has no dpkg");
+    let Some(database) = Database::read(subject.root)? else {
+        return Outcome::not("the image has no package database");
     };
-    let held = dpkg::parse_all(&status).into_iter().filter(|e| e.is_held());
+    let held = database.entries.into_iter().filter(|e| e.is_held());
     let findings = held.map(|entry| {
         let package = entry.package;
         Finding::new(format!("{} {}", package.name, package.version))

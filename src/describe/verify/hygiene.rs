@@ -22,6 +22,13 @@ pub(super) fn results(subject: &Subject<'_>) -> Result<Vec<CheckResult>> {
     Ok(chosen.iter().map(|entry| check(subject, entry)).collect())
 }
 
+/// The names of all of them, those that are off by default too.
+pub(super) fn rules() -> impl Iterator<Item = String> {
+    finalise::operations()
+        .iter()
+        .map(|entry| format!("sysprep/{}", entry.name))
+}
+
 fn check(subject: &Subject<'_>, operation: &Operation) -> CheckResult {
     let severity = match operation.carries {
         Carries::Identity | Carries::Secret => Severity::Failure,

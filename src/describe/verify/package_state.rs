@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Packages whose installation did not end.
 
+use super::database::Database;
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::describe::dpkg;
 use crate::error::Result;
@@ -13,11 +14,15 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
-    let Some(status) = subject.root.read_if_exists(dpkg::STATUS)? else {
-        return Outcome::not("the image has no dpkg");
+    let Some(database) = Database::read(subject.root)? else {
+        return Outcome::not("the image has no package database");
     };
-    let mut findings = Vec::new();
-    for entry in dpkg::parse_all(&status) {
+    let twice = database.duplicates().into_iter().map(|package| {
+        let name = &package.name;
+        Finding::new(format!("{name} is installed twice, in two versions"))
+    });
+    let mut findings: Vec<Finding> = twice.collect();
+    for entry in &database.entries {
         let name = &entry.package.name;
         if !entry.is_settled() {
             let what = format!("{name} is {}", entry.state);

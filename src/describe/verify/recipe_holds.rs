@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The packages the recipe holds.
 
+use super::database::Database;
 use super::recipe_packages::is;
 use super::{Check, Finding, Outcome, Severity, Subject};
-use crate::describe::dpkg::{self, Entry};
+use crate::describe::dpkg::Entry;
 use crate::error::Result;
 use crate::provision::{KUBERNETES_PACKAGES, Task};
 use crate::recipe::{Hold, Step};
@@ -27,10 +28,13 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     if holds.is_empty() {
         return Outcome::not("the recipe holds no packages");
     }
-    let Some(status) = subject.root.read_if_exists(dpkg::STATUS)? else {
-        return Outcome::not("the image has no dpkg");
+    let Some(database) = Database::read(subject.root)? else {
+        return Outcome::not("the image has no package database");
     };
-    let all = dpkg::parse_all(&status);
+    let Database {
+        entries: all,
+        holds: path,
+    } = database;
     let by = |hold: &Hold, entry: &Entry| match hold {
         Hold::None => false,
         Hold::All => true,
@@ -52,8 +56,8 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
         let missing = names.iter().filter(|name| !there(name));
         loose.extend(missing.map(ToString::to_string));
     }
-    let findings = loose.into_iter().map(|name| {
-        Finding::new(format!("{name} is not held")).at(dpkg::STATUS)
-    });
+    let findings = loose
+        .into_iter()
+        .map(|name| Finding::new(format!("{name} is not held")).at(path));
     Ok(Outcome::Checked(findings.collect()))
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The packages of the recipe.
 
+use super::database::Database;
 use super::{Check, Finding, Outcome, Severity, Subject};
-use crate::describe::dpkg::{self, Entry};
+use crate::describe::dpkg::Entry;
+use crate::describe::package::{Manager, Package};
 use crate::error::Result;
 use crate::provision::Task;
 use crate::recipe::{PackageName, PackageSpec, Step};
@@ -22,10 +24,10 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     if install.is_empty() && remove.is_empty() {
         return Outcome::not("the recipe names no packages");
     }
-    let Some(status) = subject.root.read_if_exists(dpkg::STATUS)? else {
-        return Outcome::not("the image has no dpkg");
+    let Some(database) = Database::read(subject.root)? else {
+        return Outcome::not("the image has no package database");
     };
-    let mut all = dpkg::parse_all(&status);
+    let mut all = database.entries;
     all.retain(Entry::is_there);
     let install = install.iter().filter_map(|spec| missing(&all, spec));
     let remove = remove.iter().filter_map(|name| {
@@ -98,12 +100,25 @@ fn missing(all: &[Entry], spec: &PackageSpec) -> Option<Finding> {
     };
     let own = &found.package.version;
     let wanted = version.as_deref()?;
-    let same = match wanted.strip_suffix('*') {
+    (!is_version(&found.package, wanted))
+        .then(|| Finding::new(format!("{name} is {own} instead of {wanted}")))
+}
+
+/// Whether the version is meant: whole, or by its start and `*`; in the words
+/// of rpm's package managers also without the epoch, or the release.
+fn is_version(package: &Package, wanted: &str) -> bool {
+    let wanted = match package.details.manager {
+        Manager::Rpm => wanted.strip_prefix("0:").unwrap_or(wanted),
+        _ => wanted,
+    };
+    let same = |own: &str| match wanted.strip_suffix('*') {
         Some(start) => own.starts_with(start),
         None => own == wanted,
     };
-    (!same)
-        .then(|| Finding::new(format!("{name} is {own} instead of {wanted}")))
+    same(&package.version)
+        || package.details.manager == Manager::Rpm
+            && (same(package.without_epoch())
+                || same(package.upstream_version()))
 }
 
 fn note(what: String) -> Finding {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::error::Result;
+use crate::recipe::Verify;
 
 /// How bad a finding is.
 #[derive(
@@ -120,7 +121,7 @@ pub struct CheckResult {
     pub status: Status,
     /// What a finding means that says nothing else.
     pub severity: Severity,
-    /// Why it was not checked.
+    /// Why it was not checked, or does not fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What was seen.
@@ -189,6 +190,18 @@ impl VerifyReport {
         self.checks.extend(checks);
         let failed = |check: &CheckResult| check.status == Status::Fail;
         self.passed = !self.checks.iter().any(failed);
+    }
+
+    /// Takes for a warning what the checks found that may fail.
+    pub fn allow(&mut self, verify: &Verify) {
+        let fails = |check: &&mut CheckResult| check.status == Status::Fail;
+        for check in self.checks.iter_mut().filter(fails) {
+            if verify.allows(&check.rule) {
+                check.status = Status::Warning;
+                check.reason = Some("the recipe lets it fail".to_owned());
+            }
+        }
+        self.add([]);
     }
 
     /// How many checks ended so.

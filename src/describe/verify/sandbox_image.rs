@@ -54,7 +54,10 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     Ok(Outcome::Checked(vec![Finding::new(what).at(path)]))
 }
 
-fn configured(root: &GuestRoot) -> Result<Option<(PathBuf, String)>> {
+/// Where containerd's configuration says it, and what.
+pub(super) fn configured(
+    root: &GuestRoot,
+) -> Result<Option<(PathBuf, String)>> {
     let mut found = None;
     for pattern in FILES {
         for path in root.glob(pattern)? {
@@ -80,7 +83,7 @@ fn parse_line(line: &str) -> Option<String> {
 }
 
 /// Whether `registry.k8s.io/pause:3.10` is meant.
-fn is_pause(name: &str) -> bool {
+pub(super) fn is_pause(name: &str) -> bool {
     let last = name.rsplit('/').next().unwrap_or_default();
     last.split([':', '@']).next() == Some("pause")
 }

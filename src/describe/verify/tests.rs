@@ -525,3 +525,113 @@ fn the_sections_of_a_node_are_checked() {
         assert_eq!(failed(&image), [expected]);
     }
 }
+
+/// Steps, what spoils their result, and what is said of it.
+#[test]
+fn what_steps_do_to_files_is_checked() {
+    let steps = "
+steps:
+  - write: /etc/a:one
+  - append-line: /etc/a:two
+  - chmod: 0640:/etc/a
+  - link: a:/etc/l
+  - mkdir: /opt/d
+  - write: /etc/gone:x
+  - delete: /etc/gone
+  - write: /opt/moved:x
+  - move: /opt/moved:/opt/d
+  - write: /tmp/x:emptied
+  - write: /etc/b:b
+  - truncate: /etc/b
+";
+    let good = || {
+        use std::os::unix::fs::PermissionsExt;
+        let image = Image::good();
+        for (path, content) in
+            [("etc/a", "one\ntwo\n"), ("opt/d/moved", "x"), ("etc/b", "")]
+        {
+            image.put(path, content);
+        }
+        let mode = fs::Permissions::from_mode(0o640);
+        fs::set_permissions(image.dir.path().join("etc/a"), mode).unwrap();
+        image.link("a", "etc/l");
+        image
+    };
+    let found = |image: &Image, recipe: &Recipe| {
+        let report = image.verify(Some(recipe));
+        let mut checks = report.checks.into_iter();
+        let check = checks.find(|c| c.rule == "recipe-steps").unwrap();
+        let found = check.findings.iter().map(ToString::to_string);
+        (check.status, found.collect::<Vec<_>>())
+    };
+    let spoilt: [(&str, fn(&Image)); 6] = [
+        ("/etc/a: lacks a line that was appended", |image| {
+            image.replace("etc/a", "two", "three");
+        }),
+        ("/etc/a: has mode 0644 instead of 0640", |image| {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::Permissions::from_mode(0o644);
+            fs::set_permissions(image.dir.path().join("etc/a"), mode).unwrap();
+        }),
+        ("/etc/l: is no link to a", |image| image.link("b", "etc/l")),
+        ("/etc/gone: is still there", |image| {
+            image.put("etc/gone", "")
+        }),
+        ("/etc/b: has other content", |image| image.put("etc/b", "b")),
+        ("/opt/moved: is still there", |image| {
+            image.put("opt/moved", "")
+        }),
+    ];
+    let certain = recipe(steps);
+    let doubtful = recipe(&format!("{steps}  - run-command: x\n"));
+    for recipe in [&certain, &doubtful] {
+        assert_eq!(found(&good(), recipe), (Status::Pass, vec![]));
+    }
+    for (what, spoil) in spoilt {
+        let image = good();
+        spoil(&image);
+        let expected = vec![what.to_owned()];
+        let (status, said) = found(&image, &certain);
+        assert_eq!((status, said), (Status::Fail, expected.clone()));
+        // A script may have meant it.
+        let (status, said) = found(&image, &doubtful);
+        assert_eq!((status, said), (Status::Warning, expected));
+    }
+}
+
+#[test]
+fn a_recipe_says_what_may_fail_and_what_must_be_free() {
+    let image = Image::good();
+    image.put("root/.bash_history", "x");
+    let report = |body: &str| {
+        let recipe = recipe(body);
+        let mut report = image.verify(Some(&recipe));
+        if let Some(verify) = &recipe.verify {
+            verify.check(&rules()).unwrap();
+            report.allow(verify);
+        }
+        report
+    };
+    assert!(!report("").passed);
+    assert!(!report("verify: {allow: [fstab]}").passed);
+    let allowed = report("verify: {allow: ['sysprep/bash-*']}");
+    assert!(allowed.passed);
+    assert_eq!(allowed.count(Status::Warning), 1);
+    let free = |least: &str| {
+        let body =
+            format!("verify: {{freeSpace: {least}, allow: ['sysprep/*']}}");
+        report(&body).passed
+    };
+    assert!(free("1M"));
+    assert!(!free("900000G"));
+}
+
+#[test]
+fn every_rule_is_listed() {
+    let image = Image::good();
+    let all = rules();
+    let report = image.verify(Some(&recipe("")));
+    for check in report.checks {
+        assert!(all.contains(&check.rule), "{}", check.rule);
+    }
+}

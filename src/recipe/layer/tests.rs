@@ -207,3 +207,45 @@ fn paths_are_of_the_recipe_that_names_them() {
         ]
     );
 }
+
+#[test]
+fn presets_come_besides_those_of_the_recipe() {
+    let load = |names: &[&str], text: &str| {
+        let mut layers = RecipeLayers::new();
+        if !text.is_empty() {
+            let head = "apiVersion: imagewright/v1alpha1\nkind: NodeImage\n";
+            layers = layers.text(&format!("{head}{text}"), "r").unwrap();
+        }
+        for name in names {
+            layers = layers.preset(name)?;
+        }
+        layers.finish()
+    };
+    let both = load(&["openstack"], "kubernetes: {version: 1.33.2}").unwrap();
+    let sources = &both.cloud_init.datasources;
+    assert_eq!(sources[0].as_str(), "ConfigDrive");
+    assert!(both.containerd.is_some() && both.verify.is_some());
+    // Its own words go before those of any preset.
+    let own = "cloudInit: {datasources: [NoCloud]}\npresets: []";
+    let own = load(&["serial-console"], own).unwrap();
+    assert_eq!(own.cloud_init.datasources.len(), 1);
+    assert!(own.kernel.cmdline.is_some());
+    let none = load(&["quiet"], "").unwrap();
+    assert_eq!(none.units.mask.len(), 5);
+    let error = load(&["openstak"], "").unwrap_err().to_string();
+    assert!(error.contains("did you mean `openstack`?"), "{error}");
+}
+
+#[test]
+fn every_preset_is_a_good_recipe() {
+    for preset in crate::recipe::Preset::ALL {
+        let layers = RecipeLayers::new().preset(preset.name).unwrap();
+        let layers = match preset.name {
+            // It lies beneath a version.
+            "kubernetes" => layers.set("kubernetes.version=1.33.2").unwrap(),
+            _ => layers,
+        };
+        let recipe = layers.finish().unwrap();
+        assert_ne!(recipe, Recipe::default(), "{}", preset.name);
+    }
+}

@@ -147,6 +147,13 @@ impl Operation {
             a::password,
         ),
         operation(
+            "preload-image",
+            "IMAGE|file:ARCHIVE",
+            "Bring a container image, or those of an OCI or docker archive, \
+             into containerd, pinned",
+            |text| text.parse().map(Step::PreloadImage),
+        ),
+        operation(
             "repository",
             "NAME URI [SUITE [COMPONENT...]]",
             "Add a package source; further words: key=FILE|URL, \

@@ -29,6 +29,7 @@ fn every_operation_round_trips() {
         ("module", "br_netfilter:a=1 b=2"),
         ("move", "/a:/b"),
         ("password", "x:locked:file:a.txt"),
+        ("preload-image", "file:images/all.tar"),
         (
             "repository",
             "k8s https://h/deb/ / key=a.asc arch=amd64,arm64 trusted",

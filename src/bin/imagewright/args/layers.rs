@@ -14,6 +14,11 @@ pub(crate) struct Layers {
     /// Make a node of this version of Kubernetes
     #[arg(long, value_name = "VERSION")]
     pub(crate) kubernetes: Option<String>,
+    /// Lay a preset beneath the recipes, besides `kubernetes`: aws, azure,
+    /// gcp, kubevirt, openstack, vsphere, quiet, serial-console; may be
+    /// repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Vec<String>,
     /// Set a field over all recipes: disk.size=20G, packages.install=[jq]
     #[arg(long, value_name = "FIELD=VALUE")]
     pub(crate) set: Vec<String>,
@@ -24,6 +29,7 @@ impl Layers {
     pub(crate) fn is_empty(&self) -> bool {
         self.recipe.is_empty()
             && self.kubernetes.is_none()
+            && self.preset.is_empty()
             && self.set.is_empty()
     }
 
@@ -38,6 +44,9 @@ impl Layers {
         }
         for assignment in &self.set {
             layers = layers.set(assignment)?;
+        }
+        for name in &self.preset {
+            layers = layers.preset(name)?;
         }
         layers.finish()
     }

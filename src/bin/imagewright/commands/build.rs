@@ -10,6 +10,7 @@ use anyhow::Context;
 use imagewright::Monitor;
 use imagewright::artifact::SigningKey;
 use imagewright::chroot::Network;
+use imagewright::describe::verify::Status;
 use imagewright::pipeline::{
     self, BuildOptions, BuildOutcome, BuildReport, SourceDate, Stage, Stages,
     StoppedBuild,
@@ -120,6 +121,16 @@ fn summary(report: &BuildReport) -> String {
         changed.updated.len(),
         changed.removed.len()
     );
+    if let Some(verified) = &report.verification {
+        let count = |status| verified.count(status);
+        let _ = writeln!(
+            text,
+            "verified: {} checks passed, {} with warnings, {} not made",
+            count(Status::Pass),
+            count(Status::Warning),
+            count(Status::NotChecked)
+        );
+    }
     text.push_str(&render::passwords(&report.passwords));
     text.push_str(&render::phases(&report.phases));
     text

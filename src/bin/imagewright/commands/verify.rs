@@ -8,7 +8,6 @@ use anyhow::Context;
 use imagewright::describe::goss::GossFile;
 use imagewright::describe::verify::{Status, VerifyReport};
 use imagewright::pipeline::{self, VerifyOptions};
-use imagewright::recipe::Recipe;
 use imagewright::{ErrorKind, Monitor};
 
 use crate::args::{Global, Verify};
@@ -24,7 +23,9 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     let image = super::local(&args.image, &args.opening, global);
     let mut options = VerifyOptions::new(image);
-    options.recipe = args.recipe.as_deref().map(Recipe::load).transpose()?;
+    if !args.layers.is_empty() {
+        options.recipe = Some(args.layers.load()?);
+    }
     for path in &args.goss {
         options.goss.push(GossFile::load(path)?);
     }
