@@ -526,6 +526,8 @@ fn the_sections_of_a_node_are_checked() {
     }
 }
 
+type Spoil = fn(&Image);
+
 /// Steps, what spoils their result, and what is said of it.
 #[test]
 fn what_steps_do_to_files_is_checked() {
@@ -564,7 +566,7 @@ steps:
         let found = check.findings.iter().map(ToString::to_string);
         (check.status, found.collect::<Vec<_>>())
     };
-    let spoilt: [(&str, fn(&Image)); 6] = [
+    let spoilt: [(&str, Spoil); 6] = [
         ("/etc/a: lacks a line that was appended", |image| {
             image.replace("etc/a", "two", "three");
         }),
@@ -575,11 +577,11 @@ steps:
         }),
         ("/etc/l: is no link to a", |image| image.link("b", "etc/l")),
         ("/etc/gone: is still there", |image| {
-            image.put("etc/gone", "")
+            image.put("etc/gone", "");
         }),
         ("/etc/b: has other content", |image| image.put("etc/b", "b")),
         ("/opt/moved: is still there", |image| {
-            image.put("opt/moved", "")
+            image.put("opt/moved", "");
         }),
     ];
     let certain = recipe(steps);
