@@ -45,7 +45,7 @@ test-slow: root setup fixtures nextest
 	$(FIXTURES)/setup.sh peer
 	$(FIXTURES)/peer-kernel.sh
 	cargo nextest run --features _privileged --run-ignored only \
-	    --no-capture -E 'test(peer_customize)'
+	    --no-capture -E 'test(/^peer_/)'
 
 ## C, Python and Go: their own tests, and the same cases in all of them.
 test-bindings: root setup fixtures

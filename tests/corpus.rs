@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use imagewright::block::ReadAt;
 use imagewright::describe;
 use imagewright::image::{self, OpenOptions};
@@ -49,6 +49,27 @@ fn images_have_the_content_qemu_img_sees() -> Result<()> {
         checked += 1;
     }
     ensure!(checked >= 2, "only {checked} images in the corpus");
+    Ok(())
+}
+
+/// The appliance of the corpus has no disk: its members are named.
+#[test]
+fn an_appliance_without_a_disk_is_said() -> Result<()> {
+    let path = corpus()?.join("image/tiny.ova");
+    let listed = std::process::Command::new("tar")
+        .arg("-tf")
+        .arg(&path)
+        .output()
+        .context("tar: run fixtures/setup.sh to install it")?;
+    let listed = String::from_utf8(listed.stdout)?;
+    let error = match image::open(&path, &OpenOptions::new()) {
+        Ok(image) => bail!("a disk of {} bytes", image.size()),
+        Err(error) => error,
+    };
+    let hint = error.advice().unwrap_or_default();
+    for member in listed.lines() {
+        ensure!(hint.contains(member), "{member} is not in {hint:?}");
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the fuzz targets one after the other.
+# Runs the fuzz targets, JOBS of them (default: one per processor) at a time.
 #
 #   run.sh SECONDS [TARGET]...      (default: all of them)
 #
@@ -34,26 +34,29 @@ targets=("$@")
     cd tests/fuzz/targets && printf '%s\n' *.rs | sed 's/\.rs$//'
 )
 mkdir -p "$out"/{corpus,log,findings}
-failed=()
-for target in "${targets[@]}"; do
+
+# One target; inputs that are slow or large are findings as well.
+run() {
+    local target=$1 log=$out/log/$1 runs peak
     mkdir -p "$out/corpus/$target"
-    # Inputs that are slow or large are findings as well.
     if "$bin/$target" "$out/corpus/$target" "$out/seeds/$target" \
         -max_total_time="$seconds" -timeout=10 -rss_limit_mb=256 \
         -max_len=65536 -print_final_stats=1 -verbosity=1 \
-        -artifact_prefix="$out/findings/$target-" \
-        >"$out/log/$target" 2>&1; then
-        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/log/$target")
-        peak=$(sed -n 's/^stat::peak_rss_mb: *//p' "$out/log/$target")
+        -artifact_prefix="$out/findings/$target-" >"$log" 2>&1; then
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        peak=$(sed -n 's/^stat::peak_rss_mb: *//p' "$log")
         printf '%-18s %5ss %12s runs, peak %s MiB\n' \
             "$target" "$seconds" "$runs" "$peak"
     else
-        failed+=("$target")
         printf '%-18s FAILED\n' "$target"
-        grep -m 1 -A 20 -E 'panicked|ERROR|SUMMARY' "$out/log/$target" || true
+        grep -m 1 -A 20 -E 'panicked|ERROR|SUMMARY' "$log" || true
+        return 1
     fi
-done
-((${#failed[@]} == 0)) || {
-    echo "fuzz: ${failed[*]}: see $out/findings and $out/log" >&2
+}
+export -f run
+export out bin seconds
+printf '%s\n' "${targets[@]}" |
+    xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'run {}' || {
+    echo "fuzz: see $out/findings and $out/log" >&2
     exit 1
 }

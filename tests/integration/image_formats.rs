@@ -213,3 +213,73 @@ fn reads_compressed_qcow() {
     let flat = flatten(&top, "qcow", &files);
     assert_same(&open_as(&top, Format::Qcow), &flat);
 }
+
+/// The extents of a descriptor may lie in directories beneath its own; those
+/// beside them are another matter.
+#[test]
+fn reads_vmdk_extents_in_other_directories() {
+    let files = Files::new();
+    let dir = files.path("vm");
+    std::fs::create_dir_all(dir.join("disks/one")).unwrap();
+    let (raw, path) = (files.path("a.raw"), dir.join("a.vmdk"));
+    make_disk(&raw, 9_000_448, 40, 12);
+    for subformat in ["twoGbMaxExtentSparse", "twoGbMaxExtentFlat"] {
+        let option = format!("subformat={subformat}");
+        qemu_img(&[
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            "vmdk",
+            "-o",
+            &option,
+            text(&raw),
+            text(&path),
+        ]);
+        let descriptor = std::fs::read_to_string(&path).unwrap();
+        let name = descriptor
+            .split('"')
+            .find(|part| part.starts_with("a-") && dir.join(part).is_file());
+        let name = name.unwrap();
+        let inside = format!("disks/one/{name}");
+        std::fs::rename(dir.join(name), dir.join(&inside)).unwrap();
+        std::fs::write(&path, descriptor.replace(name, &inside)).unwrap();
+        qemu_img(&["compare", "-f", "raw", text(&raw), text(&path)]);
+        assert_same(&open_as(&path, Format::Vmdk), &raw);
+        // Elsewhere: only where the caller trusts the image.
+        let elsewhere = files.path("elsewhere.vmdk");
+        std::fs::rename(dir.join(&inside), &elsewhere).unwrap();
+        let moved = descriptor.replace(name, text(&elsewhere));
+        std::fs::write(&path, moved).unwrap();
+        let open = |gate| {
+            let options = image::OpenOptions::new().gate(gate);
+            image::open(&path, &options)
+        };
+        let error = open(image::Gate::beside()).unwrap_err();
+        assert_eq!(error.kind(), imagewright::ErrorKind::InvalidArgument);
+        assert_same(&open(image::Gate::anywhere()).unwrap(), &raw);
+        std::fs::remove_file(elsewhere).unwrap();
+    }
+}
+
+/// A VDI names its parent by a UUID alone, which only VirtualBox's registry
+/// can resolve: it is refused, not read as if there were none.
+#[test]
+fn a_vdi_with_a_parent_is_refused() {
+    let files = Files::new();
+    let (raw, path) = (files.path("a.raw"), files.path("a.vdi"));
+    make_disk(&raw, 3_000_320, 12, 3);
+    write(&raw, &path, &WriteOptions::new(Format::Vdi));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[0x1a8] = 7; // the UUID of the parent
+    bytes[0x4c] = 4; // a difference
+    std::fs::write(&path, &bytes).unwrap();
+    let qemu = std::process::Command::new("qemu-img")
+        .args(["convert", "-O", "raw", text(&path), "/dev/null"])
+        .output()
+        .unwrap();
+    assert!(!qemu.status.success());
+    let options = image::OpenOptions::new();
+    let error = image::open(&path, &options).unwrap_err();
+    assert_eq!(error.kind(), imagewright::ErrorKind::Unsupported);
+}

@@ -13,6 +13,7 @@ mod image_info;
 mod image_memory;
 mod image_ova;
 mod image_qcow2;
+mod image_random;
 mod image_support;
 mod image_vhdx;
 mod image_wrapped;

@@ -20,6 +20,7 @@ mod layouts;
 mod nodes;
 mod peer_customize;
 mod plan;
+mod peer_sparsify;
 mod provision;
 mod repeat;
 mod rpm;

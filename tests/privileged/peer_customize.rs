@@ -128,25 +128,30 @@ fn is_explained(path: &str) -> bool {
         })
 }
 
-/// Runs virt-customize in an appliance of the fixtures' kernel.
 fn peer(image: &Path, operations: &[String]) {
+    let mut peer = Command::new("virt-customize");
+    peer.args(["--format", "raw", "--no-network", "--no-logfile", "--add"])
+        .arg(image)
+        .args(operations);
+    appliance(&mut peer);
+}
+
+/// Runs a tool of libguestfs in an appliance of the fixtures' kernel.
+pub(crate) fn appliance(tool: &mut Command) {
     let kernel = fixture("peer-kernel");
     let only = |directory: &str| {
         let directory = kernel.join(directory);
         let mut names = fs::read_dir(directory).unwrap();
         names.next().unwrap().unwrap().path()
     };
-    let output = Command::new("virt-customize")
-        .args(["--format", "raw", "--no-network", "--no-logfile", "--add"])
-        .arg(image)
-        .args(operations)
+    let output = tool
         .env("LIBGUESTFS_BACKEND", "direct")
         .env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
         .env("LIBGUESTFS_CACHEDIR", &kernel)
         .env("SUPERMIN_KERNEL", only("boot"))
         .env("SUPERMIN_MODULES", only("modules"))
         .output()
-        .expect("virt-customize: run fixtures/setup.sh peer");
+        .expect("a tool of libguestfs: run fixtures/setup.sh peer");
     assert!(
         output.status.success(),
         "{}{}",

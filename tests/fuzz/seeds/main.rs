@@ -7,6 +7,7 @@
 // Its runtime has the symbols that instrumented code wants.
 use libfuzzer_sys as _;
 
+mod databases;
 mod disks;
 mod images;
 mod system;
@@ -74,5 +75,6 @@ fn main() {
     disks::add(&seeds);
     system::add(&seeds);
     texts::add(&seeds);
+    databases::add(&seeds);
     fs::remove_dir_all(&seeds.work).expect("removing the work");
 }

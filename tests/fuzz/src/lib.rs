@@ -10,7 +10,9 @@
 mod exercise;
 mod memory;
 mod sparse;
+mod tree;
 
 pub use exercise::{disk, image};
 pub use memory::Memory;
 pub use sparse::Sparse;
+pub use tree::OneFile;

@@ -7,6 +7,9 @@ use imagewright_fuzz::OneFile;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let tree = OneFile::new("/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db", data);
+    let tree = OneFile::new(
+        "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db",
+        data,
+    );
     let _ = describe::container_images(&tree);
 });
