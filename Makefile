@@ -59,10 +59,10 @@ bindings-header:
 	    bindings/c
 
 ## Tests over files that are not ours to commit: make test-corpus CORPUS=dir
-test-corpus:
+test-corpus: nextest
 	@test -d "$(CORPUS)" || { echo "usage: make test-corpus CORPUS=dir" >&2; exit 2; }
-	IMAGEWRIGHT_CORPUS="$(abspath $(CORPUS))" \
-	    cargo test --features _corpus --test corpus
+	IMAGEWRIGHT_CORPUS="$(abspath $(CORPUS))" cargo nextest run \
+	    --features _privileged --test corpus --run-ignored only
 
 ## Every parser and reader, on bytes that libFuzzer makes up: seconds each.
 ## One target: make fuzz TIME=900 TARGETS=image_qcow2

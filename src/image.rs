@@ -55,7 +55,7 @@ pub use hold::Held;
 pub use info::{Backing, BitmapInfo, ExtentTotals, ImageInfo, SnapshotInfo};
 pub use open::{Image, OpenOptions, open, open_disk, open_file};
 pub use ova::Machine;
-pub use replace::{punch_zeroes, replace};
+pub use replace::punch_zeroes;
 pub use report::ImageReport;
 pub use wrapping::Wrapping;
 pub use write::{

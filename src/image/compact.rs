@@ -11,10 +11,10 @@ use serde::Serialize;
 use crate::block::{CopyOptions, FileDisk, copy_to_raw};
 use crate::error::{Context, Result};
 use crate::image::open::open_held;
-use crate::image::replace::Sibling;
+use crate::image::replace::{Sibling, replace};
 use crate::image::{
     Compression, Digest, ExtentTotals, Format, Held, Image, OpenOptions,
-    WriteOptions, punch_zeroes, replace,
+    WriteOptions, punch_zeroes,
 };
 use crate::progress::Monitor;
 use crate::sys::file as sys;
@@ -45,9 +45,24 @@ pub struct Compacted {
 /// Nobody else can change the image meanwhile without that being noticed:
 /// see [`Held`].
 ///
+/// ```
+/// use imagewright::Monitor;
+/// use imagewright::image::{OpenOptions, compact};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("a.raw");
+/// # std::fs::write(&path, vec![0; 8 << 20]).unwrap();
+/// // Without a filesystem that could be trimmed: zeroes alone are given back.
+/// let trim = |_disk: &std::fs::File| Ok(());
+/// let open = OpenOptions::new();
+/// let done = compact(&path, &open, None, &Monitor::silent(), trim)?;
+/// assert!(done.after < done.before);
+/// # Ok::<_, imagewright::Error>(())
+/// ```
+///
 /// # Errors
 /// `Busy` when the image is in use; those of opening it, of `trim`, of
-/// [`replace`](crate::image::replace). The image is then as it was; a raw
+/// writing. The image is then as it was; a raw
 /// one that was changed in place at least has the same files.
 pub fn compact(
     path: &Path,

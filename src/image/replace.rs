@@ -30,7 +30,7 @@ const GRAIN: usize = 4096;
 /// # Errors
 /// As [`write()`]; `Busy` when somebody else has come to use the image. The
 /// old file is untouched then.
-pub fn replace(
+pub(super) fn replace(
     held: &Held,
     source: &dyn BlockRead,
     options: &WriteOptions,

@@ -30,6 +30,23 @@ pub struct ImageReport {
 impl ImageReport {
     /// Looks at `image`, opened from `filename`; `estimates` reads its data.
     ///
+    /// ```
+    /// use imagewright::Monitor;
+    /// use imagewright::image::{self, Format, ImageReport, OpenOptions};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("a.raw");
+    /// # std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+    /// let options = OpenOptions::new().format(Format::Raw);
+    /// let image = image::open(&path, &options)?;
+    /// let report = ImageReport::of(&image, &path, true, &Monitor::silent())?;
+    /// for estimate in &report.estimates {
+    ///     println!("{estimate:?}");
+    /// }
+    /// # assert!(!report.estimates.is_empty());
+    /// # Ok::<_, imagewright::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of reading the image; `Cancelled`.
     pub fn of(

@@ -22,6 +22,16 @@ use crate::sys::namespace::in_private_mounts;
 /// extended attributes stay. Without `write` it stays as it is in format,
 /// variant and compression.
 ///
+/// ```no_run
+/// use imagewright::Monitor;
+/// use imagewright::pipeline::{LocalOptions, compact};
+///
+/// let image = LocalOptions::new("node.qcow2");
+/// let done = compact(&image, None, &Monitor::silent())?;
+/// println!("{} bytes before, {} now", done.before, done.after);
+/// # Ok::<_, imagewright::Error>(())
+/// ```
+///
 /// # Errors
 /// `Busy` when another process holds the image; those of opening, mounting
 /// and writing. The image is then as it was.

@@ -14,6 +14,23 @@ use crate::progress::Monitor;
 
 /// Writes the image at `source` as `target`, which appears when it is whole.
 ///
+/// ```
+/// use imagewright::Monitor;
+/// use imagewright::image::{Compression, Format, OpenOptions, WriteOptions};
+/// use imagewright::pipeline::convert;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (source, target) = (dir.path().join("a"), dir.path().join("b"));
+/// # std::fs::write(&source, vec![7; 1 << 20]).unwrap();
+/// let open = OpenOptions::new().format(Format::Raw);
+/// let write = WriteOptions::new(Format::Qcow2)
+///     .compression(Compression::Zstd(3));
+/// let written =
+///     convert(&source, &open, &target, &write, &Monitor::silent())?;
+/// assert_eq!(written.bytes, target.metadata().unwrap().len());
+/// # Ok::<_, imagewright::Error>(())
+/// ```
+///
 /// # Errors
 /// `InvalidArgument` when both are one file, or for options the format does
 /// not have; those of opening and writing.
