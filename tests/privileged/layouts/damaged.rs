@@ -6,7 +6,10 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Disk, Finished, Lab, in_own_mounts, run, tiny_raw};
+use super::{LINUX, volume};
+use crate::support::{
+    Disk, Finished, Lab, Layout, in_own_mounts, run, tiny_raw,
+};
 
 fn copy(lab: &Lab, name: &str) -> PathBuf {
     let to = lab.join(name);
@@ -178,5 +181,95 @@ fn privileged_layouts_gpt_with_256_entries() {
     let said = run("sgdisk", ["--print".as_ref(), built.as_os_str()]);
     assert!(said.contains("holds up to 256 entries"), "{said}");
     Disk::new(&built).assert_sound();
+    lab.assert_nothing_left();
+}
+
+/// The head of what needs a key or the device mapper: made here by the
+/// published formats, and taken for it by blkid.
+fn container_head(kind: &str, uuid: &str) -> Vec<u8> {
+    let mut head = vec![0_u8; 4096];
+    let mut put = |at: usize, bytes: &[u8]| {
+        head[at..at + bytes.len()].copy_from_slice(bytes);
+    };
+    match kind {
+        "LVM2_member" => {
+            put(512, b"LABELONE");
+            put(520, &1_u64.to_le_bytes());
+            put(532, &32_u32.to_le_bytes());
+            put(536, b"LVM2 001");
+            put(544, uuid.replace('-', "").as_bytes());
+            let sum = lvm_crc(&head[532..1024]);
+            head[528..532].copy_from_slice(&sum.to_le_bytes());
+        }
+        _ => {
+            put(0, b"LUKS\xba\xbe\x00\x01");
+            put(8, b"aes");
+            put(40, b"xts-plain64");
+            put(72, b"sha256");
+            put(168, uuid.as_bytes());
+        }
+    }
+    head
+}
+
+/// CRC-32 as LVM begins it.
+fn lvm_crc(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0xf597_a6cf, |crc: u32, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+/// By libblkid, what begins at `offset`.
+fn blkid(disk: &Path, offset: u64, tag: &str) -> String {
+    let offset = offset.to_string();
+    let path = disk.to_str().unwrap();
+    let words = ["-p", "-O", &offset, "-o", "value", "-s", tag, path];
+    run("blkid", words).trim().to_owned()
+}
+
+/// The root in it, or a part of the system without which nothing can be
+/// installed.
+#[test]
+fn privileged_layouts_encrypted_and_logical_volumes_are_refused() {
+    let lab = Lab::new();
+    let uuid = "5d0c1a7e-91f3-4a52-8f0e-1c2d3e4f5a6b";
+    let place = Disk::new(tiny_raw()).partition(1).offset;
+    for (kind, needs) in [
+        (
+            "crypto_LUKS",
+            "is encrypted (LUKS); reading it needs its key",
+        ),
+        ("LVM2_member", "needs LVM and the device mapper"),
+    ] {
+        let disk = copy(&lab, &format!("{kind}.raw"));
+        write(&disk, place, &container_head(kind, uuid));
+        assert_eq!(blkid(&disk, place, "TYPE"), kind);
+        let refused = enter(&lab, &disk);
+        assert_eq!(refused.code(), 4, "{refused:?}");
+        assert!(refused.stderr.contains(needs), "{refused:?}");
+        assert!(refused.stderr.contains("partition 1"), "{refused:?}");
+    }
+    let layout = Layout {
+        name: "locked-var",
+        table: "gpt",
+        sector: 512,
+        len: 160,
+        volumes: vec![
+            volume(1, (2, 64), LINUX, "ext4", "/"),
+            volume(2, (70, 64), LINUX, "ext4", "/var"),
+        ],
+    };
+    let disk = layout.make(&lab);
+    let (start, _) = layout.place(&layout.volumes[1], &disk);
+    let uuid = blkid(&disk, start, "UUID");
+    write(&disk, start, &container_head("crypto_LUKS", &uuid));
+    assert_eq!(blkid(&disk, start, "TYPE"), "crypto_LUKS");
+    let refused = enter(&lab, &disk);
+    assert_eq!(refused.code(), 4, "{refused:?}");
+    for text in ["/var", "LUKS"] {
+        assert!(refused.stderr.contains(text), "{refused:?}");
+    }
     lab.assert_nothing_left();
 }
