@@ -5,18 +5,16 @@
 //! It waits for a lock until that is free, and `-y` accepts the key that a
 //! `.repo` file names. Facts: dnf(8), dnf5(8), dnf.conf(5).
 
-use super::package_file::PackageFiles;
+use super::rpm::{self, Dialect, OnRpm};
 use super::versionlock::VersionLock;
-use super::{Guest, Installed, PackageManager, held, joined, rpm};
-use crate::chroot::GuestCommand;
-use crate::error::{Context, Error, Result};
+use super::{Guest, Installed, PackageManager};
+use crate::error::Result;
 use crate::mount::GuestRoot;
-use crate::recipe::{Hold, PackageName, PackageSpec, Repository};
+use crate::recipe::PackageSpec;
 
 const DNF: &str = "/usr/bin/dnf";
 const DNF5: &str = "/usr/bin/dnf5";
 const YUM: &str = "/usr/bin/yum";
-const REPOSITORIES: &str = "/etc/yum.repos.d";
 const PLUGIN: &str = "/usr/lib*/python3*/*-packages/dnf-plugins/versionlock.py";
 
 /// The generations differ in the words of a few options.
@@ -39,7 +37,7 @@ pub(super) fn find(
     root: &GuestRoot,
 ) -> Result<Option<Box<dyn PackageManager>>> {
     Ok(match probe(root)? {
-        Some(dnf) => Some(Box::new(dnf)),
+        Some(dnf) => Some(Box::new(OnRpm(dnf))),
         None => None,
     })
 }
@@ -84,84 +82,7 @@ fn is_yum_of_dnf(root: &GuestRoot) -> Result<bool> {
     Ok(script.contains("import dnf") || script.contains("from dnf"))
 }
 
-impl Dnf {
-    /// The arguments of everything.
-    fn common() -> Vec<String> {
-        vec!["-y".to_owned()]
-    }
-
-    /// A repository that cannot be reached is an error, not a warning with
-    /// which the build goes on.
-    fn refresh_args(&self) -> Vec<String> {
-        let mut args = Self::common();
-        args.push("--setopt=*.skip_if_unavailable=0".to_owned());
-        args.push("--refresh".to_owned());
-        args.push("makecache".to_owned());
-        args
-    }
-
-    /// What is held may be installed by name all the same.
-    fn install_args(&self, words: Vec<String>) -> Vec<String> {
-        let mut args = Self::common();
-        match self.generation {
-            Generation::Four => {
-                args.push("--disableexcludes=all".to_owned());
-                if self.lock == VersionLock::Dnf4 {
-                    args.push("--disableplugin=versionlock".to_owned());
-                }
-                args.push("install".to_owned());
-            }
-            Generation::Five => {
-                args.push("--setopt=disable_excludes=*".to_owned());
-                args.push("install".to_owned());
-                args.push("--allow-downgrade".to_owned());
-            }
-        }
-        args.extend(words);
-        args
-    }
-
-    fn upgrade_args() -> Vec<String> {
-        let mut args = Self::common();
-        args.push("upgrade".to_owned());
-        args
-    }
-
-    fn remove_args(&self, packages: &[PackageName]) -> Vec<String> {
-        let mut args = Self::common();
-        if self.generation == Generation::Four {
-            args.push("--disableexcludes=all".to_owned());
-        }
-        args.push("remove".to_owned());
-        args.extend(packages.iter().map(rpm::name_word));
-        args
-    }
-
-    fn command<'e>(
-        &self,
-        guest: &Guest<'e>,
-        args: Vec<String>,
-    ) -> GuestCommand<'e> {
-        guest.environment.command(self.program).args(args)
-    }
-
-    fn diagnose(
-        &self,
-        guest: &Guest<'_>,
-        specs: &[PackageSpec],
-        error: Error,
-    ) -> Result<Error> {
-        let args: &[&str] = match self.generation {
-            Generation::Four => {
-                &["-q", "--cacheonly", "--disableexcludes=all", "repoquery"]
-            }
-            Generation::Five => &["-q", "--cacheonly", "repoquery"],
-        };
-        rpm::diagnose(guest, (self.program, args), specs, error)
-    }
-}
-
-impl PackageManager for Dnf {
+impl Dialect for Dnf {
     fn name(&self) -> &'static str {
         match self.generation {
             Generation::Four => "dnf",
@@ -169,69 +90,64 @@ impl PackageManager for Dnf {
         }
     }
 
-    fn add_repository(
-        &self,
-        guest: &Guest<'_>,
-        repository: &Repository,
-        key: Option<&[u8]>,
-    ) -> Result<()> {
-        rpm::add_repository(guest, repository, key, REPOSITORIES)
+    fn program(&self) -> &'static str {
+        self.program
     }
 
-    fn refresh(&self, guest: &Guest<'_>) -> Result<()> {
-        self.command(guest, self.refresh_args())
-            .run(guest.monitor)
-            .during("refreshing the package lists")
+    /// A repository that cannot be reached is an error, not a warning with
+    /// which the build goes on.
+    fn refresh(&self) -> Vec<Vec<&'static str>> {
+        vec![vec![
+            "--setopt=*.skip_if_unavailable=0",
+            "--refresh",
+            "makecache",
+        ]]
     }
 
-    fn upgrade(&self, guest: &Guest<'_>) -> Result<()> {
-        self.command(guest, Self::upgrade_args())
-            .run(guest.monitor)
-            .during("upgrading the packages")
-    }
-
-    fn install(
-        &self,
-        guest: &Guest<'_>,
-        packages: &[PackageSpec],
-    ) -> Result<()> {
-        let mut files = PackageFiles::new(guest, "rpm");
-        let words = files.words(packages, |name, version| {
-            Ok(rpm::spec_word(name, version))
-        })?;
-        let installed = self
-            .command(guest, self.install_args(words))
-            .run(guest.monitor)
-            .during("installing packages");
-        files.remove()?;
-        match installed {
-            Err(error) => Err(self.diagnose(guest, packages, error)?),
-            Ok(()) => Ok(()),
+    fn install(&self, _: bool) -> Vec<&'static str> {
+        match (self.generation, self.lock) {
+            (Generation::Four, VersionLock::Dnf4) => vec![
+                "--disableexcludes=all",
+                "--disableplugin=versionlock",
+                "install",
+            ],
+            (Generation::Four, _) => vec!["--disableexcludes=all", "install"],
+            (Generation::Five, _) => vec![
+                "--setopt=disable_excludes=*",
+                "install",
+                "--allow-downgrade",
+            ],
         }
     }
 
-    fn install_command(&self, packages: &[PackageName]) -> String {
-        let names = joined(packages, rpm::name_word);
-        format!("{} -y install {names}", self.program)
+    fn remove(&self) -> Vec<&'static str> {
+        match self.generation {
+            Generation::Four => vec!["--disableexcludes=all", "remove"],
+            Generation::Five => vec!["remove"],
+        }
     }
 
-    fn remove(
+    fn judge(
         &self,
         guest: &Guest<'_>,
-        packages: &[PackageName],
+        packages: &[PackageSpec],
+        done: Result<()>,
     ) -> Result<()> {
-        self.command(guest, self.remove_args(packages))
-            .run(guest.monitor)
-            .during("removing packages")
+        let Err(error) = done else {
+            return Ok(());
+        };
+        let args: &[&str] = match self.generation {
+            Generation::Four => {
+                &["-q", "--cacheonly", "--disableexcludes=all", "repoquery"]
+            }
+            Generation::Five => &["-q", "--cacheonly", "repoquery"],
+        };
+        let query = (self.program, args);
+        Err(rpm::diagnose(guest, query, packages, error)?)
     }
 
-    fn hold(&self, guest: &Guest<'_>, hold: &Hold) -> Result<()> {
-        let held = held(hold, rpm::installed(guest)?)?;
-        self.lock.add(guest.root(), &held)
-    }
-
-    fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>> {
-        rpm::installed(guest)
+    fn keep(&self, guest: &Guest<'_>, packages: &[Installed]) -> Result<()> {
+        self.lock.add(guest.root(), packages)
     }
 
     fn downloads(&self) -> &'static [&'static str] {
@@ -256,35 +172,27 @@ mod tests {
 
     #[test]
     fn arguments() {
-        let words = || vec!["kubelet-1.36.0".to_owned()];
         let four = dnf(Generation::Four, VersionLock::Dnf4);
         let bare =
             dnf(Generation::Four, VersionLock::Exclude("/etc/dnf/dnf.conf"));
         let five = dnf(Generation::Five, VersionLock::Dnf5);
         for (args, expected) in [
             (
-                four.install_args(words()),
-                "-y --disableexcludes=all --disableplugin=versionlock \
-                 install kubelet-1.36.0",
+                four.install(false),
+                "--disableexcludes=all --disableplugin=versionlock install",
+            ),
+            (bare.install(false), "--disableexcludes=all install"),
+            (
+                five.install(false),
+                "--setopt=disable_excludes=* install --allow-downgrade",
             ),
             (
-                bare.install_args(words()),
-                "-y --disableexcludes=all install kubelet-1.36.0",
+                four.refresh().concat(),
+                "--setopt=*.skip_if_unavailable=0 --refresh makecache",
             ),
-            (
-                five.install_args(words()),
-                "-y --setopt=disable_excludes=* install --allow-downgrade \
-                 kubelet-1.36.0",
-            ),
-            (
-                four.refresh_args(),
-                "-y --setopt=*.skip_if_unavailable=0 --refresh makecache",
-            ),
-            (Dnf::upgrade_args(), "-y upgrade"),
-            (
-                four.remove_args(&["a:i686".parse().unwrap()]),
-                "-y --disableexcludes=all remove a.i686",
-            ),
+            (four.upgrade(), "upgrade"),
+            (four.remove(), "--disableexcludes=all remove"),
+            (five.remove(), "remove"),
         ] {
             assert_eq!(args.join(" "), expected);
         }

@@ -1,19 +1,205 @@
 // SPDX-License-Identifier: Apache-2.0
 #![forbid(unsafe_code)]
-//! What all package managers on top of rpm share.
+//! What all package managers on top of rpm share; how they differ, a
+//! [`Dialect`] says.
 //!
 //! Facts: rpm(8), rpmkeys(8), dnf.conf(5), yum.conf(5).
 
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 
-use super::{Guest, Installed, no_such_package};
+use super::package_file::PackageFiles;
+use super::{Guest, Installed, PackageManager, held, joined, no_such_package};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::mount::FileOwner;
-use crate::recipe::{PackageName, PackageSpec, Repository};
+use crate::recipe::{Hold, PackageName, PackageSpec, Repository};
 
 /// Asked of rpm.
 const FORMAT: &str = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\\n";
 const KEYS: &str = "/etc/pki/rpm-gpg";
+
+/// The words of one package manager, and what it cannot do.
+pub(super) trait Dialect: Debug {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Where it is.
+    fn program(&self) -> &'static str;
+
+    /// Where it looks for `.repo` files.
+    fn repositories(&self) -> &'static str {
+        "/etc/yum.repos.d"
+    }
+
+    /// The arguments that say yes to everything.
+    fn yes(&self) -> &'static [&'static str] {
+        &["-y"]
+    }
+
+    /// The commands that read the package lists anew.
+    fn refresh(&self) -> Vec<Vec<&'static str>>;
+
+    /// The command that brings all packages to their newest versions.
+    fn upgrade(&self) -> Vec<&'static str> {
+        vec!["upgrade"]
+    }
+
+    /// What comes before the words of packages to install; what is held may
+    /// be installed by name all the same.
+    fn install(&self, files: bool) -> Vec<&'static str>;
+
+    /// What comes before the names of packages to remove.
+    fn remove(&self) -> Vec<&'static str> {
+        vec!["remove"]
+    }
+
+    /// How it takes a package by name and version.
+    ///
+    /// # Errors
+    /// `Unsupported` when it cannot.
+    fn word(
+        &self,
+        name: &PackageName,
+        version: Option<&str>,
+    ) -> Result<String> {
+        Ok(spec_word(name, version))
+    }
+
+    /// Refuses what it cannot install.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    fn refuse(&self, _: &PackageSpec) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// `Command` with its last words.
+    fn run(&self, guest: &Guest<'_>, args: &[String]) -> Result<()> {
+        guest
+            .environment
+            .command(self.program())
+            .args(args.iter().cloned())
+            .run(guest.monitor)
+    }
+
+    /// What an installation came to, when its end is not the whole truth.
+    ///
+    /// # Errors
+    /// `NotFound` naming the packages that are in no repository.
+    fn judge(
+        &self,
+        guest: &Guest<'_>,
+        packages: &[PackageSpec],
+        done: Result<()>,
+    ) -> Result<()>;
+
+    /// Keeps the versions of packages that are installed.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); `Io`.
+    fn keep(&self, guest: &Guest<'_>, packages: &[Installed]) -> Result<()>;
+
+    /// Patterns of downloaded packages.
+    fn downloads(&self) -> &'static [&'static str];
+}
+
+/// A package manager on top of rpm.
+#[derive(Debug)]
+pub(super) struct OnRpm<D>(pub(super) D);
+
+impl<D: Dialect> PackageManager for OnRpm<D> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn add_repository(
+        &self,
+        guest: &Guest<'_>,
+        repository: &Repository,
+        key: Option<&[u8]>,
+    ) -> Result<()> {
+        add_repository(guest, repository, key, self.0.repositories())
+    }
+
+    fn refresh(&self, guest: &Guest<'_>) -> Result<()> {
+        for command in self.0.refresh() {
+            run(&self.0, guest, command, Vec::new())
+                .during("refreshing the package lists")?;
+        }
+        Ok(())
+    }
+
+    fn upgrade(&self, guest: &Guest<'_>) -> Result<()> {
+        run(&self.0, guest, self.0.upgrade(), Vec::new())
+            .during("upgrading the packages")
+    }
+
+    fn install(
+        &self,
+        guest: &Guest<'_>,
+        packages: &[PackageSpec],
+    ) -> Result<()> {
+        for package in packages {
+            self.0.refuse(package)?;
+        }
+        let mut files = PackageFiles::new(guest, "rpm");
+        let words = files
+            .words(packages, |name, version| self.0.word(name, version))?;
+        let any = words.iter().any(|word| word.starts_with('/'));
+        let done = run(&self.0, guest, self.0.install(any), words)
+            .during("installing packages");
+        files.remove()?;
+        self.0.judge(guest, packages, done)
+    }
+
+    fn install_command(&self, packages: &[PackageName]) -> String {
+        format!(
+            "{} {} install {}",
+            self.0.program(),
+            self.0.yes().join(" "),
+            joined(packages, name_word)
+        )
+    }
+
+    fn remove(
+        &self,
+        guest: &Guest<'_>,
+        packages: &[PackageName],
+    ) -> Result<()> {
+        let words = packages.iter().map(name_word).collect();
+        run(&self.0, guest, self.0.remove(), words).during("removing packages")
+    }
+
+    fn hold(&self, guest: &Guest<'_>, hold: &Hold) -> Result<()> {
+        let held = held(hold, installed(guest)?)?;
+        match held.is_empty() {
+            true => Ok(()),
+            false => self.0.keep(guest, &held),
+        }
+    }
+
+    fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>> {
+        installed(guest)
+    }
+
+    fn downloads(&self) -> &'static [&'static str] {
+        self.0.downloads()
+    }
+}
+
+fn run(
+    dialect: &dyn Dialect,
+    guest: &Guest<'_>,
+    command: Vec<&str>,
+    words: Vec<String>,
+) -> Result<()> {
+    let yes = dialect.yes().iter().copied();
+    let mut args: Vec<String> = yes.chain(command).map(str::to_owned).collect();
+    args.extend(words);
+    dialect.run(guest, &args)
+}
 
 /// Adds a `.repo` file to `directory`, and the key to those rpm trusts.
 pub(super) fn add_repository(

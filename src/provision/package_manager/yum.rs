@@ -6,17 +6,14 @@
 //! package of several is not found, so what was asked for is looked up
 //! afterwards. Facts: yum(8), yum.conf(5).
 
-use super::package_file::PackageFiles;
+use super::rpm::{self, Dialect, OnRpm};
 use super::versionlock::VersionLock;
-use super::{
-    Guest, Installed, PackageManager, held, joined, no_such_package, rpm,
-};
-use crate::error::{Context, Result};
+use super::{Guest, Installed, PackageManager, no_such_package};
+use crate::error::Result;
 use crate::mount::GuestRoot;
-use crate::recipe::{Hold, PackageName, PackageSpec, Repository};
+use crate::recipe::PackageSpec;
 
 const YUM: &str = "/usr/bin/yum";
-const REPOSITORIES: &str = "/etc/yum.repos.d";
 const PLUGIN: &str = "/usr/lib/yum-plugins/versionlock.py";
 
 /// yum.
@@ -36,79 +33,50 @@ pub(super) fn find(
         true => VersionLock::Yum,
         false => VersionLock::Exclude("/etc/yum.conf"),
     };
-    Ok(Some(Box::new(Yum { lock })))
+    Ok(Some(Box::new(OnRpm(Yum { lock }))))
 }
 
-impl Yum {
-    /// What is held may be installed by name all the same.
-    fn install_args(&self, words: Vec<String>) -> Vec<String> {
-        let mut args =
-            vec!["-y".to_owned(), "--disableexcludes=all".to_owned()];
-        if self.lock == VersionLock::Yum {
-            args.push("--disableplugin=versionlock".to_owned());
-        }
-        args.push("install".to_owned());
-        args.extend(words);
-        args
-    }
-}
-
-fn run(guest: &Guest<'_>, args: Vec<String>, doing: &str) -> Result<()> {
-    guest
-        .environment
-        .command(YUM)
-        .args(args)
-        .run(guest.monitor)
-        .during(doing.to_owned())
-}
-
-fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
-    words.map(str::to_owned).to_vec()
-}
-
-impl PackageManager for Yum {
+impl Dialect for Yum {
     fn name(&self) -> &'static str {
         "yum"
     }
 
-    fn add_repository(
-        &self,
-        guest: &Guest<'_>,
-        repository: &Repository,
-        key: Option<&[u8]>,
-    ) -> Result<()> {
-        rpm::add_repository(guest, repository, key, REPOSITORIES)
+    fn program(&self) -> &'static str {
+        YUM
     }
 
-    fn refresh(&self, guest: &Guest<'_>) -> Result<()> {
-        run(
-            guest,
-            words(["-y", "clean", "expire-cache"]),
-            "refreshing the package lists",
-        )?;
-        let strict = "--setopt=*.skip_if_unavailable=0";
-        run(
-            guest,
-            words(["-y", strict, "makecache"]),
-            "refreshing the package lists",
-        )
+    fn refresh(&self) -> Vec<Vec<&'static str>> {
+        vec![
+            vec!["clean", "expire-cache"],
+            vec!["--setopt=*.skip_if_unavailable=0", "makecache"],
+        ]
     }
 
-    fn upgrade(&self, guest: &Guest<'_>) -> Result<()> {
-        run(guest, words(["-y", "update"]), "upgrading the packages")
+    fn upgrade(&self) -> Vec<&'static str> {
+        vec!["update"]
     }
 
-    fn install(
+    fn install(&self, _: bool) -> Vec<&'static str> {
+        match self.lock {
+            VersionLock::Yum => vec![
+                "--disableexcludes=all",
+                "--disableplugin=versionlock",
+                "install",
+            ],
+            _ => vec!["--disableexcludes=all", "install"],
+        }
+    }
+
+    fn remove(&self) -> Vec<&'static str> {
+        vec!["--disableexcludes=all", "remove"]
+    }
+
+    fn judge(
         &self,
         guest: &Guest<'_>,
         packages: &[PackageSpec],
+        done: Result<()>,
     ) -> Result<()> {
-        let mut files = PackageFiles::new(guest, "rpm");
-        let words = files.words(packages, |name, version| {
-            Ok(rpm::spec_word(name, version))
-        })?;
-        let done = run(guest, self.install_args(words), "installing packages");
-        files.remove()?;
         done?;
         let mut missing = Vec::new();
         for spec in packages {
@@ -118,19 +86,10 @@ impl PackageManager for Yum {
             if name.as_str().starts_with('@') {
                 continue;
             }
-            let (status, _) = guest
-                .environment
-                .command("rpm")
-                .args(["-q", "--whatprovides"])
-                .arg(rpm::name_word(name))
-                .status(guest.monitor)?;
-            let (by_name, _) = guest
-                .environment
-                .command("rpm")
-                .arg("-q")
-                .arg(rpm::name_word(name))
-                .status(guest.monitor)?;
-            if !status.success() && !by_name.success() {
+            let word = rpm::name_word(name);
+            if !is_installed(guest, &["-q", "--whatprovides", &word])?
+                && !is_installed(guest, &["-q", &word])?
+            {
                 missing.push(name.as_str());
             }
         }
@@ -140,32 +99,19 @@ impl PackageManager for Yum {
         }
     }
 
-    fn install_command(&self, packages: &[PackageName]) -> String {
-        format!("{YUM} -y install {}", joined(packages, rpm::name_word))
-    }
-
-    fn remove(
-        &self,
-        guest: &Guest<'_>,
-        packages: &[PackageName],
-    ) -> Result<()> {
-        let mut args = words(["-y", "--disableexcludes=all", "remove"]);
-        args.extend(packages.iter().map(rpm::name_word));
-        run(guest, args, "removing packages")
-    }
-
-    fn hold(&self, guest: &Guest<'_>, hold: &Hold) -> Result<()> {
-        let held = held(hold, rpm::installed(guest)?)?;
-        self.lock.add(guest.root(), &held)
-    }
-
-    fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>> {
-        rpm::installed(guest)
+    fn keep(&self, guest: &Guest<'_>, packages: &[Installed]) -> Result<()> {
+        self.lock.add(guest.root(), packages)
     }
 
     fn downloads(&self) -> &'static [&'static str] {
         &["/var/cache/yum/**/packages/*.rpm"]
     }
+}
+
+fn is_installed(guest: &Guest<'_>, query: &[&str]) -> Result<bool> {
+    let rpm = guest.environment.command("rpm");
+    let (status, _) = rpm.args(query.iter().copied()).status(guest.monitor)?;
+    Ok(status.success())
 }
 
 #[cfg(test)]
@@ -177,15 +123,14 @@ mod tests {
         for (lock, expected) in [
             (
                 VersionLock::Yum,
-                "-y --disableexcludes=all --disableplugin=versionlock \
-                 install a",
+                "--disableexcludes=all --disableplugin=versionlock install",
             ),
             (
                 VersionLock::Exclude("/etc/yum.conf"),
-                "-y --disableexcludes=all install a",
+                "--disableexcludes=all install",
             ),
         ] {
-            let args = Yum { lock }.install_args(words(["a"]));
+            let args = Yum { lock }.install(false);
             assert_eq!(args.join(" "), expected);
         }
     }

@@ -7,15 +7,13 @@
 //! the package manager itself was updated), 106 (some repositories were
 //! skipped) and 107 (a package's script failed). Facts: zypper(8).
 
-use super::package_file::PackageFiles;
-use super::{Guest, Installed, PackageManager, held, joined, rpm};
-use crate::chroot::GuestCommand;
+use super::rpm::{self, Dialect, OnRpm};
+use super::{Guest, Installed, PackageManager};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mount::GuestRoot;
-use crate::recipe::{Hold, PackageName, PackageSpec, Repository};
+use crate::recipe::{PackageName, PackageSpec};
 
 const ZYPPER: &str = "/usr/bin/zypper";
-const REPOSITORIES: &str = "/etc/zypp/repos.d";
 /// It runs once more, as it asks for; not for ever.
 const MAX_RUNS: usize = 2;
 
@@ -27,7 +25,7 @@ pub(super) fn find(
     root: &GuestRoot,
 ) -> Result<Option<Box<dyn PackageManager>>> {
     Ok(match root.exists(ZYPPER)? {
-        true => Some(Box::new(Zypper)),
+        true => Some(Box::new(OnRpm(Zypper))),
         false => None,
     })
 }
@@ -55,18 +53,13 @@ fn outcome(code: Option<i32>) -> Outcome {
     }
 }
 
-fn command<'e>(guest: &Guest<'e>, args: &[String]) -> GuestCommand<'e> {
-    guest
-        .environment
-        .command(ZYPPER)
-        .env("ZYPP_LOCK_TIMEOUT", "120")
-        .args(["--non-interactive", "--gpg-auto-import-keys"])
-        .args(args.iter().cloned())
-}
-
-fn run(guest: &Guest<'_>, args: &[String], doing: &str) -> Result<()> {
+fn run(guest: &Guest<'_>, args: &[String]) -> Result<()> {
     for _ in 0..MAX_RUNS {
-        let command = command(guest, args);
+        let command = guest
+            .environment
+            .command(ZYPPER)
+            .env("ZYPP_LOCK_TIMEOUT", "120")
+            .args(args.iter().cloned());
         let line = command.to_string();
         let (status, tail) = command.status(guest.monitor)?;
         match outcome(status.code()) {
@@ -76,15 +69,13 @@ fn run(guest: &Guest<'_>, args: &[String], doing: &str) -> Result<()> {
                 return Err(Error::new(
                     ErrorKind::NotFound,
                     format!("`{line}`: no such package; it said:\n{tail}"),
-                )
-                .during(doing.to_owned()));
+                ));
             }
             Outcome::Failed(why) => {
                 return Err(Error::new(
                     ErrorKind::Command,
                     format!("`{line}` ended with {status}, {why}:\n{tail}"),
-                )
-                .during(doing.to_owned()));
+                ));
             }
         }
     }
@@ -106,89 +97,75 @@ fn spec_word(name: &PackageName, version: Option<&str>) -> Result<String> {
     }
 }
 
-fn install_args(words: Vec<String>) -> Vec<String> {
-    let mut args: Vec<String> = [
-        "install",
-        "--auto-agree-with-licenses",
-        "--oldpackage",
-        "--allow-unsigned-rpm",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    // Files have no repository that could vouch for them; packages of
-    // repositories are still checked against these.
-    if !words.iter().any(|word| word.starts_with('/')) {
-        args.pop();
-    }
-    args.extend(words);
-    args
-}
-
-impl PackageManager for Zypper {
+impl Dialect for Zypper {
     fn name(&self) -> &'static str {
         "zypper"
     }
 
-    fn add_repository(
+    fn program(&self) -> &'static str {
+        ZYPPER
+    }
+
+    fn repositories(&self) -> &'static str {
+        "/etc/zypp/repos.d"
+    }
+
+    fn yes(&self) -> &'static [&'static str] {
+        &["--non-interactive", "--gpg-auto-import-keys"]
+    }
+
+    fn refresh(&self) -> Vec<Vec<&'static str>> {
+        vec![vec!["refresh", "--force"]]
+    }
+
+    fn upgrade(&self) -> Vec<&'static str> {
+        vec!["update", "--auto-agree-with-licenses"]
+    }
+
+    /// Files have no repository that could vouch for them; packages of
+    /// repositories are still checked against these.
+    fn install(&self, files: bool) -> Vec<&'static str> {
+        let mut args =
+            vec!["install", "--auto-agree-with-licenses", "--oldpackage"];
+        if files {
+            args.push("--allow-unsigned-rpm");
+        }
+        args
+    }
+
+    fn remove(&self) -> Vec<&'static str> {
+        vec!["remove", "--clean-deps"]
+    }
+
+    fn word(
         &self,
-        guest: &Guest<'_>,
-        repository: &Repository,
-        key: Option<&[u8]>,
-    ) -> Result<()> {
-        rpm::add_repository(guest, repository, key, REPOSITORIES)
+        name: &PackageName,
+        version: Option<&str>,
+    ) -> Result<String> {
+        spec_word(name, version)
     }
 
-    fn refresh(&self, guest: &Guest<'_>) -> Result<()> {
-        let args = ["refresh", "--force"].map(str::to_owned).to_vec();
-        run(guest, &args, "refreshing the package lists")
+    fn run(&self, guest: &Guest<'_>, args: &[String]) -> Result<()> {
+        run(guest, args)
     }
 
-    fn upgrade(&self, guest: &Guest<'_>) -> Result<()> {
-        let args = ["update", "--auto-agree-with-licenses"];
-        let args = args.map(str::to_owned).to_vec();
-        run(guest, &args, "upgrading the packages")
-    }
-
-    fn install(
+    /// Its status tells it all.
+    fn judge(
         &self,
-        guest: &Guest<'_>,
-        packages: &[PackageSpec],
+        _: &Guest<'_>,
+        _: &[PackageSpec],
+        done: Result<()>,
     ) -> Result<()> {
-        let mut files = PackageFiles::new(guest, "rpm");
-        let words = files.words(packages, spec_word)?;
-        let done = run(guest, &install_args(words), "installing packages");
-        files.remove()?;
         done
     }
 
-    fn install_command(&self, packages: &[PackageName]) -> String {
-        let names = joined(packages, rpm::name_word);
-        format!("{ZYPPER} --non-interactive install {names}")
-    }
-
-    fn remove(
-        &self,
-        guest: &Guest<'_>,
-        packages: &[PackageName],
-    ) -> Result<()> {
-        let mut args = vec!["remove".to_owned(), "--clean-deps".to_owned()];
-        args.extend(packages.iter().map(rpm::name_word));
-        run(guest, &args, "removing packages")
-    }
-
     /// A lock is on the name; it keeps whatever version is installed.
-    fn hold(&self, guest: &Guest<'_>, hold: &Hold) -> Result<()> {
-        let held = held(hold, rpm::installed(guest)?)?;
-        if held.is_empty() {
-            return Ok(());
-        }
-        let mut args = vec!["addlock".to_owned()];
-        args.extend(held.into_iter().map(|package| package.name));
-        run(guest, &args, "holding packages")
-    }
-
-    fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>> {
-        rpm::installed(guest)
+    fn keep(&self, guest: &Guest<'_>, packages: &[Installed]) -> Result<()> {
+        let yes = self.yes().iter().map(|word| (*word).to_owned());
+        let mut args: Vec<String> = yes.collect();
+        args.push("addlock".to_owned());
+        args.extend(packages.iter().map(|package| package.name.clone()));
+        run(guest, &args)
     }
 
     fn downloads(&self) -> &'static [&'static str] {
@@ -229,9 +206,8 @@ mod tests {
         assert_eq!(word("@base").unwrap(), "pattern:base");
         let error = word("a=1.*").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        let unsigned =
-            |word: &str| install_args(vec![word.to_owned()]).join(" ");
-        assert!(!unsigned("a").contains("unsigned"));
-        assert!(unsigned("/run/a.rpm").contains("--allow-unsigned-rpm"));
+        let unsigned = "--allow-unsigned-rpm";
+        assert!(!Zypper.install(false).contains(&unsigned));
+        assert!(Zypper.install(true).contains(&unsigned));
     }
 }
