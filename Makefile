@@ -34,7 +34,7 @@ test-slow: root setup fixtures nextest
 	$(FIXTURES)/arm64-image.sh --bootable
 	cargo nextest run --features _privileged --run-ignored only \
 	    -E 'test(privileged_foreign)'
-	$(FIXTURES)/rpm-root.sh fedora centos-10 centos-9 amazon-2023 centos-8-mbr
+	$(FIXTURES)/rpm-root.sh centos-10 amazon-2023 centos-8-mbr tumbleweed
 	cargo nextest run --features _privileged --run-ignored only \
 	    -E 'test(privileged_rpm)'
 	IMAGEWRIGHT_KILLS=20 cargo nextest run --features _privileged \
@@ -101,6 +101,7 @@ fixtures:
 	$(FIXTURES)/kubernetes.sh
 	$(FIXTURES)/ubuntu-shaped.sh
 	$(FIXTURES)/sbom-tools.sh
+	$(FIXTURES)/rpm-root.sh fedora centos-9
 
 root:
 	@test "$$(id -u)" = 0 || { echo "run it as root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }

@@ -2,6 +2,7 @@
 //! The rpm distributions: one image of each row of the design through a whole
 //! recipe, by the image's own dnf, looked at by its own rpm and libselinux.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -107,6 +108,7 @@ fn whole_recipe(row: &Row) {
     run("sfdisk", ["--verify".as_ref(), image.as_path()]);
     mounts_are_those_of_fstab(&lab, row, &image);
     packages_are_as_rpm_says(&lab, row, &image);
+    nothing_else_changed(&lab, row, &image);
     files_are_at_their_places(&lab, row, &image);
     kernels_boot_as_the_recipe_says(&lab, row.name, &image);
     if row.mode != "disabled" {
@@ -164,6 +166,43 @@ fn packages_are_as_rpm_says(lab: &Lab, row: &Row, image: &Path) {
     assert_eq!(ours.trim(), "rpmdb.sqlite", "{ours}");
 }
 
+/// By rpm: packages come and go as the recipe says, and the files of all
+/// others are as they were in the base image.
+fn nothing_else_changed(lab: &Lab, row: &Row, image: &Path) {
+    let script = "cp -r $(rpm --eval %_dbpath) /run/db
+        rpm --dbpath /run/db -qa --qf 'package %{NAME}-%{VERSION}\n'
+        rpm --dbpath /run/db -Va --nodeps || true";
+    let lines = |image: &Path| -> BTreeSet<String> {
+        ask(lab, image, script).lines().map(str::to_owned).collect()
+    };
+    let (before, after) = (lines(&row.image()), lines(image));
+    assert!(before.len() > 15, "{before:?}");
+    let of = |set: &BTreeSet<String>, other: &BTreeSet<String>| {
+        let mut lines: Vec<String> = set.difference(other).cloned().collect();
+        // A key that was imported, named by its time.
+        lines.retain(|line| !line.contains("gpg-pubkey"));
+        lines
+    };
+    assert_eq!(of(&before, &after), ["package procps-ng-4.0.2"]);
+    assert_eq!(
+        of(&after, &before),
+        [
+            "S.5....T.  c /etc/sysconfig/kubelet",
+            "package containerd-1.6.20",
+            "package cri-tools-1.36.0",
+            "package iw-daemon-1.0",
+            "package iw-epoch-3.0",
+            "package iw-hello-2.0",
+            "package iw-local-3.0",
+            "package kernel-core-6.1.2",
+            "package kubeadm-1.36.0",
+            "package kubectl-1.36.0",
+            "package kubelet-1.36.0",
+            "package kubernetes-cni-1.7.1",
+        ]
+    );
+}
+
 fn files_are_at_their_places(lab: &Lab, row: &Row, image: &Path) {
     let (held, line) = row.held;
     let (mode, repositories) = (row.mode, row.repositories);
@@ -214,7 +253,7 @@ fn kernels_boot_as_the_recipe_says(lab: &Lab, name: &str, image: &Path) {
          lsinitrd $new | grep -c blowfish-x86_64.ko
          lsinitrd -f etc/cmdline.d/95root-dev.conf $new || true
          echo --
-         cat /etc/kernel/cmdline
+         echo $(cat /etc/kernel/cmdline)
          cat /usr/share/grubby-stand-in/calls 2>/dev/null || echo no grubby",
     );
     let (entries, rest) = said.split_once("--\n").unwrap();
@@ -289,7 +328,6 @@ fn labels_are_as_libselinux_says(lab: &Lab, image: &Path) {
 }
 
 #[test]
-#[ignore = "minutes: make test-slow"]
 fn privileged_rpm_fedora() {
     whole_recipe(&Row {
         name: "fedora",
@@ -317,7 +355,6 @@ fn privileged_rpm_centos_10() {
 
 /// Without the versionlock plugin.
 #[test]
-#[ignore = "minutes: make test-slow"]
 fn privileged_rpm_centos_9() {
     whole_recipe(&Row {
         name: "centos-9",
