@@ -34,6 +34,7 @@ use crate::sys::namespace::PrivateMounts;
 
 pub use command::{GuestCommand, Output};
 pub use devices::DeviceLink;
+pub(crate) use machine_id::LOADER_ENTRIES;
 
 /// Ours alone in the guest's `/run`: gone with it.
 const PRIVATE: &str = "/run/imagewright";

@@ -8,15 +8,10 @@
 
 use std::path::PathBuf;
 
+use crate::chroot::LOADER_ENTRIES;
 use crate::error::{Error, Result};
 use crate::mount::GuestRoot;
 
-/// Where entries are.
-const ENTRIES: [&str; 3] = [
-    "/boot/loader/entries/*.conf",
-    "/efi/loader/entries/*.conf",
-    "/boot/efi/loader/entries/*.conf",
-];
 /// What kernel-install and dracut take the command line of new kernels from.
 pub(super) const CMDLINE: &str = "/etc/kernel/cmdline";
 const VENDOR_CMDLINE: &str = "/usr/lib/kernel/cmdline";
@@ -35,7 +30,7 @@ const VARIABLE: &str = "kernelopts";
 /// The files of the entries.
 pub(super) fn paths(root: &GuestRoot) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    for pattern in ENTRIES {
+    for pattern in LOADER_ENTRIES {
         paths.extend(root.glob(pattern)?);
     }
     Ok(paths)
@@ -111,7 +106,8 @@ pub(super) fn options(line: &str) -> Option<&str> {
 }
 
 /// Variables replaced by what the environment block says; the others, which
-/// a running system sets, left out.
+/// a running system sets, left out, and so is a machine's id, which is for
+/// no other entry.
 fn expand(root: &GuestRoot, line: &str) -> Result<String> {
     let mut words: Vec<String> = Vec::new();
     for word in line.split_whitespace() {
@@ -123,7 +119,9 @@ fn expand(root: &GuestRoot, line: &str) -> Result<String> {
                     break;
                 }
             }
-        } else if !word.starts_with('$') {
+        } else if !word.starts_with('$')
+            && !word.starts_with("systemd.machine_id=")
+        {
             words.push(word.to_owned());
         }
     }
@@ -210,7 +208,11 @@ mod tests {
             (vec![grub], Some("root=UUID=g ro")),
             (
                 vec![
-                    (entry, "title x\noptions root=UUID=e ro\n"),
+                    (
+                        entry,
+                        "title x\noptions root=UUID=e systemd.machine_id=1 \
+                         ro\n",
+                    ),
                     rescue,
                     grub,
                 ],
