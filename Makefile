@@ -48,12 +48,12 @@ test-slow: root setup fixtures nextest
 	    --no-capture -E 'test(/^peer_/)'
 
 ## C, Python and Go: their own tests, and the same cases in all of them.
-test-bindings: root setup fixtures
+test-bindings: root setup fixtures cbindgen
 	$(FIXTURES)/setup.sh bindings
 	tests/parity/run.sh
 
-## The C header, anew: cargo install cbindgen.
-bindings-header:
+## The C header, anew.
+bindings-header: cbindgen
 	cbindgen --quiet --config bindings/c/cbindgen.toml \
 	    --crate imagewright-c --output bindings/c/include/imagewright.h \
 	    bindings/c
@@ -109,6 +109,10 @@ root:
 nextest:
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
+# Without optimisation it is there sooner, and fast enough for one crate.
+cbindgen:
+	@command -v cbindgen >/dev/null || cargo install --locked --debug cbindgen
+
 fuzzer:
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 
@@ -119,4 +123,4 @@ deny:
 clean:
 	cargo clean
 
-.PHONY: root nextest deny fuzzer setup-build
+.PHONY: root nextest deny fuzzer cbindgen setup-build

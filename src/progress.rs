@@ -6,9 +6,11 @@
 //! [`CancelToken`] at every chunk and every command whether to go on. Both
 //! travel together as a [`Monitor`].
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
@@ -94,6 +96,9 @@ impl Serialize for Event<'_> {
 /// Receives [`Event`]s, possibly from several threads.
 pub trait Progress: Send + Sync {
     /// Called often: must return soon.
+    ///
+    /// A panic in it is caught: the work cleans up and fails with
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal), which says so.
     fn event(&self, event: &Event<'_>);
 }
 
@@ -137,12 +142,18 @@ impl CancelToken {
 pub struct Monitor {
     progress: Arc<dyn Progress>,
     cancel: CancelToken,
+    /// What a panic in `progress` said.
+    panicked: Arc<OnceLock<String>>,
 }
 
 impl Monitor {
     /// Reports to `progress` and listens to `cancel`.
     pub fn new(progress: Arc<dyn Progress>, cancel: CancelToken) -> Self {
-        Self { progress, cancel }
+        Self {
+            progress,
+            cancel,
+            panicked: Arc::default(),
+        }
     }
 
     /// Reports nothing and is never cancelled.
@@ -152,12 +163,25 @@ impl Monitor {
 
     /// One that reports nothing, but is cancelled with `other`.
     pub fn quiet(other: &Self) -> Self {
-        Self::new(Arc::new(Silent), other.cancel.clone())
+        Self {
+            progress: Arc::new(Silent),
+            ..other.clone()
+        }
     }
 
     /// Passes an event on.
     pub fn event(&self, event: &Event<'_>) {
-        self.progress.event(event);
+        if self.panicked.get().is_some() {
+            return;
+        }
+        // It is not called again, so that nobody sees what it left.
+        let call = AssertUnwindSafe(|| self.progress.event(event));
+        if let Err(panic) = catch_unwind(call) {
+            let said = panic_text(panic.as_ref()).to_owned();
+            // Another thread's panic was first.
+            let _ = self.panicked.set(said);
+            self.cancel.cancel();
+        }
     }
 
     /// Reports a warning.
@@ -174,8 +198,14 @@ impl Monitor {
     /// Fails when the work was cancelled.
     ///
     /// # Errors
-    /// `Cancelled`.
+    /// `Cancelled`; `Internal` when a panic in the [`Progress`] was why.
     pub fn check(&self) -> Result<()> {
+        if let Some(said) = self.panicked.get() {
+            return Err(Error::internal(format!(
+                "a panic in the progress callback: {said}"
+            ))
+            .hint("what the callback does is wrong, not the image"));
+        }
         if self.cancel.is_cancelled() {
             return Err(Error::cancelled());
         }
@@ -204,6 +234,15 @@ impl fmt::Debug for Monitor {
             .field("cancel", &self.cancel)
             .finish_non_exhaustive()
     }
+}
+
+/// The words of a panic.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 /// Adds up the bytes of one step; usable from several threads.
@@ -244,5 +283,24 @@ mod tests {
         token.cancel();
         let error = counter.add(4).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+
+    #[test]
+    fn a_panic_in_a_callback_is_an_error_of_the_work() {
+        struct Panics;
+        impl Progress for Panics {
+            fn event(&self, _: &Event<'_>) {
+                panic!("mine");
+            }
+        }
+        let monitor = Monitor::new(Arc::new(Panics), CancelToken::new());
+        let counter = monitor.bytes(10);
+        assert!(counter.add(4).is_ok());
+        for monitor in [&monitor, &Monitor::quiet(&monitor)] {
+            let error = monitor.check().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Internal);
+            assert!(error.to_string().contains("mine"), "{error}");
+        }
+        assert!(monitor.cancel_token().is_cancelled());
     }
 }

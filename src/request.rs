@@ -62,6 +62,14 @@ pub enum Operation {
     Sysprep,
     /// Check an image offline.
     Verify,
+    /// Write an image out with manifest and checksums: phase 2 alone.
+    Package,
+    /// What is in an image.
+    Inspect,
+    /// The bill of materials of an image.
+    Sbom,
+    /// How two images differ.
+    Diff,
 }
 
 /// A function that answers a request of one operation.
@@ -69,7 +77,7 @@ type Answer = fn(&str, &Monitor) -> Result<Value>;
 
 impl Operation {
     /// Every operation, with its name and what answers it.
-    const TABLE: [(Self, &'static str, Answer); 9] = [
+    const TABLE: [(Self, &'static str, Answer); 13] = [
         (Self::Fetch, "fetch", image::fetch),
         (Self::Info, "info", image::info),
         (Self::Convert, "convert", image::convert),
@@ -79,6 +87,10 @@ impl Operation {
         (Self::Provision, "provision", build::provision),
         (Self::Sysprep, "sysprep", look::sysprep),
         (Self::Verify, "verify", look::verify),
+        (Self::Package, "package", build::package),
+        (Self::Inspect, "inspect", look::inspect),
+        (Self::Sbom, "sbom", look::sbom),
+        (Self::Diff, "diff", look::diff),
     ];
 
     /// Every operation.

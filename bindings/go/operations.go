@@ -187,9 +187,11 @@ func Sysprep(ctx context.Context, request SysprepRequest, opts ...Option) (json.
 
 // VerifyRequest is what Verify takes.
 type VerifyRequest struct {
-	Image   ImageFile `json:"image"`
-	Recipe  Recipe    `json:"recipe,omitempty"`
-	WorkDir string    `json:"workDir,omitempty"`
+	Image  ImageFile `json:"image"`
+	Recipe Recipe    `json:"recipe,omitempty"`
+	// Goss are files of further checks, in goss's format.
+	Goss    []string `json:"goss,omitempty"`
+	WorkDir string   `json:"workDir,omitempty"`
 }
 
 // VerifyReport is what an image was found to be.
@@ -209,6 +211,72 @@ type Check struct {
 // Verify checks an image offline. Needs root.
 func Verify(ctx context.Context, request VerifyRequest, opts ...Option) (*VerifyReport, error) {
 	return run[VerifyReport](ctx, "verify", request, opts)
+}
+
+// PackageRequest is what Package takes.
+type PackageRequest struct {
+	Input  Input  `json:"input"`
+	Recipe Recipe `json:"recipe,omitempty"`
+	// Output is a directory, made if need be.
+	Output  string   `json:"output"`
+	Formats []Output `json:"formats,omitempty"`
+	// NoCleanUp ships the image as it is, neither cleaned nor trimmed.
+	NoCleanUp bool   `json:"noCleanUp,omitempty"`
+	WorkDir   string `json:"workDir,omitempty"`
+	OwnFAT    bool   `json:"ownFat,omitempty"`
+}
+
+// Package cleans an image and writes it in any formats, with manifest and
+// checksums. Needs root.
+func Package(ctx context.Context, request PackageRequest, opts ...Option) (*BuildReport, error) {
+	return run[BuildReport](ctx, "package", request, opts)
+}
+
+// InspectRequest is what Inspect takes.
+type InspectRequest struct {
+	Image   ImageFile `json:"image"`
+	WorkDir string    `json:"workDir,omitempty"`
+}
+
+// Inspect tells what is in an image. Needs root unless its filesystems are
+// ext.
+func Inspect(ctx context.Context, request InspectRequest, opts ...Option) (json.RawMessage, error) {
+	return raw(run[json.RawMessage](ctx, "inspect", request, opts))
+}
+
+// SBOMRequest is what SBOM takes.
+type SBOMRequest struct {
+	Image ImageFile `json:"image"`
+	// Format is "spdx" or "cyclonedx"; SPDX when empty.
+	Format  string `json:"format,omitempty"`
+	WorkDir string `json:"workDir,omitempty"`
+}
+
+// SBOM is the bill of materials of an image. Needs root unless its
+// filesystems are ext.
+func SBOM(ctx context.Context, request SBOMRequest, opts ...Option) (json.RawMessage, error) {
+	return raw(run[json.RawMessage](ctx, "sbom", request, opts))
+}
+
+// DiffRequest is what Diff takes.
+type DiffRequest struct {
+	Before ImageFile `json:"before"`
+	After  ImageFile `json:"after"`
+	// Strict compares every attribute of every path. Needs root.
+	Strict  bool   `json:"strict,omitempty"`
+	WorkDir string `json:"workDir,omitempty"`
+}
+
+// DiffReport is how two images differ.
+type DiffReport struct {
+	Identical bool              `json:"identical"`
+	Sections  []json.RawMessage `json:"sections"`
+}
+
+// Diff tells how two images differ. Needs root unless their filesystems are
+// ext.
+func Diff(ctx context.Context, request DiffRequest, opts ...Option) (*DiffReport, error) {
+	return run[DiffReport](ctx, "diff", request, opts)
 }
 
 func run[T any](ctx context.Context, operation string, request any, opts []Option) (*T, error) {

@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::{Compression, Format, Gate, OpenOptions};
 use crate::pipeline::{InputOptions, LocalOptions};
 use crate::recipe::{Recipe, Sha256};
@@ -53,7 +53,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn into_options(self) -> InputOptions {
+    /// Compressed streams are unpacked in `spool`, where that is said.
+    pub(super) fn into_options(self, spool: Option<PathBuf>) -> InputOptions {
         let mut fetch = FetchOptions::new();
         fetch.sha256 = self.sha256.map(|text| text.0);
         fetch.checksums = self.checksums.map(|text| text.0);
@@ -66,6 +67,7 @@ impl Input {
         options.fetch = fetch;
         options.format = self.format.map(|text| text.0);
         options.root = self.root;
+        options.spool = spool;
         options
     }
 }
@@ -116,12 +118,24 @@ impl ImageDocument {
     pub(super) fn local_options(
         &self,
         work_dir: Option<PathBuf>,
-    ) -> LocalOptions {
+    ) -> Result<LocalOptions> {
+        let said = [
+            ("snapshot", self.snapshot.is_some()),
+            ("member", self.member.is_some()),
+            ("backingAnywhere", self.backing_anywhere),
+        ];
+        if let Some((field, _)) = said.iter().find(|(_, said)| *said) {
+            return Err(Error::invalid(format!(
+                "`{field}` is for operations on the file alone"
+            ))
+            .at(&self.path)
+            .hint("`convert` it first"));
+        }
         let mut options = LocalOptions::new(&self.path);
         options.format = self.format.as_ref().map(|text| text.0);
         options.root = self.root;
         options.work_dir = work_dir;
-        options
+        Ok(options)
     }
 }
 
@@ -149,4 +163,10 @@ impl RecipeDocument {
 pub(super) struct Output {
     pub(super) format: Text<Format>,
     pub(super) compression: Option<Text<Compression>>,
+}
+
+impl Output {
+    pub(super) fn pair(self) -> (Format, Option<Compression>) {
+        (self.format.0, self.compression.map(|text| text.0))
+    }
 }

@@ -25,7 +25,7 @@ struct Fetch {
 
 pub(super) fn fetch(request: &str, monitor: &Monitor) -> Result<Value> {
     let Fetch { input } = parse(request)?;
-    let input = input.into_options();
+    let input = input.into_options(None);
     begin(monitor, "fetch and verify the image");
     let fetched = source::fetch(&input.reference, &input.fetch, monitor)?;
     monitor.event(&Event::Finished);
@@ -116,7 +116,7 @@ pub(super) fn compact(request: &str, monitor: &Monitor) -> Result<Value> {
         None => None,
     };
     begin(monitor, "compact the image");
-    let local = request.image.local_options(request.work_dir);
+    let local = request.image.local_options(request.work_dir)?;
     let done = pipeline::compact(&local, write.as_ref(), monitor)?;
     monitor.event(&Event::Finished);
     answer(&done)

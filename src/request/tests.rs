@@ -56,3 +56,13 @@ fn a_build_needs_an_image() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.advice().unwrap().contains("input"));
 }
+
+#[test]
+fn a_field_that_would_not_be_heeded_is_refused() {
+    let request = r#"{"image": {"path": "x.qcow2", "snapshot": "before"}}"#;
+    for operation in ["inspect", "sbom", "verify", "compact"] {
+        let error = fails(operation, request);
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{operation}");
+        assert!(error.to_string().contains("snapshot"), "{error}");
+    }
+}

@@ -141,7 +141,8 @@ struct Helper {
 
 impl Helper {
     fn start(prepared: &Prepared<'_>) -> Result<Self> {
-        let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::SIGCHLD;
+        // Without a signal at its end, as the guest.
+        let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS;
         // SAFETY: without CLONE_VM the child has a copy of this memory and
         // stack, as after fork(); it makes only system calls and never
         // returns.
@@ -193,7 +194,9 @@ impl Helper {
     fn wait(&self) {
         loop {
             // SAFETY: no result is asked for.
-            let pid = unsafe { libc::waitpid(self.pid, ptr::null_mut(), 0) };
+            let pid = unsafe {
+                libc::waitpid(self.pid, ptr::null_mut(), libc::__WALL)
+            };
             if pid == self.pid || Errno::last() != Errno::EINTR {
                 return;
             }

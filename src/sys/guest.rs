@@ -125,12 +125,13 @@ pub(crate) fn spawn(spec: &GuestSpec<'_>) -> Result<Guest> {
         parent: own_pidfd()?,
         report: write_end,
     };
+    // No signal tells of its end: the caller's handler of SIGCHLD is not
+    // called, and neither `wait` there nor SIG_IGN takes its status from us.
     let mut flags = libc::CLONE_NEWPID
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
-        | libc::CLONE_PIDFD
-        | libc::SIGCHLD;
+        | libc::CLONE_PIDFD;
     if spec.no_network {
         flags |= libc::CLONE_NEWNET;
     }
@@ -209,7 +210,9 @@ impl Guest {
         let mut status = 0;
         loop {
             // SAFETY: `status` is a valid place for the result.
-            let pid = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
+            let pid = unsafe {
+                libc::waitpid(self.pid, &raw mut status, libc::__WALL)
+            };
             if pid == self.pid {
                 self.reaped = true;
                 return Ok(ExitStatus::from_raw(status));

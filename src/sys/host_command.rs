@@ -7,7 +7,9 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use crate::error::{Context, Error, ErrorKind, Result};
+use nix::sys::signal::SigSet;
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// How much of a failed program's words goes into the error.
 const TAIL: u64 = 4096;
@@ -40,9 +42,11 @@ pub(crate) fn run<A: AsRef<OsStr>>(
         .stdout(write.try_clone()?)
         .stderr(write)
         .process_group(0);
-    // SAFETY: prctl is a bare system call, allowed between fork and exec.
+    // SAFETY: bare system calls, allowed between fork and exec.
     unsafe {
         command.pre_exec(|| {
+            // Those of a session are blocked, and a program inherits that.
+            SigSet::empty().thread_set_mask()?;
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
             Ok(())
         });
@@ -56,7 +60,17 @@ pub(crate) fn run<A: AsRef<OsStr>>(
     drop(command);
     let mut said = Vec::new();
     read.read_to_end(&mut said)?;
-    let status = child.wait().during(format!("waiting for {program}"))?;
+    let status = child.wait().map_err(|error| {
+        let taken = error.raw_os_error() == Some(libc::ECHILD);
+        let error = Error::from(error).during(format!("waiting for {program}"));
+        match taken {
+            true => error.hint(
+                "this process ignores SIGCHLD or waits for any child: its \
+                 status was taken from us",
+            ),
+            false => error,
+        }
+    })?;
     let accepted = status.code().is_some_and(|code| accepted.contains(&code));
     if status.success() || accepted {
         return Ok(());

@@ -7,6 +7,7 @@ use std::thread;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::error::{Context, Error, ErrorKind, Result};
 
@@ -22,7 +23,10 @@ pub struct PrivateMounts {
 
 /// Runs `work` on a thread of its own with a private mount namespace.
 ///
-/// Neither the mounts nor the working directory of the calling process change.
+/// Neither the mounts nor the working directory of the calling process change,
+/// and its signals are handled by its other threads: this one has them blocked,
+/// so that no handler of the caller's runs here or in a clone of it, and a
+/// pipe whose reader is gone is an error rather than the end of the process.
 /// Whatever `work` leaves mounted ends with the thread, and with the process
 /// however that ends.
 ///
@@ -38,6 +42,7 @@ pub fn in_private_mounts<T: Send>(
         let session = thread::Builder::new()
             .name("imagewright".to_owned())
             .spawn_scoped(scope, || {
+                block_signals()?;
                 isolate()?;
                 work(&PrivateMounts {
                     not_send: PhantomData,
@@ -49,6 +54,27 @@ pub fn in_private_mounts<T: Send>(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// Blocks what is sent from outside; what a thread brings upon itself by a
+/// defect, and what a profiler counts with, stays as it was.
+fn block_signals() -> Result<()> {
+    let mut signals = SigSet::all();
+    for own in [
+        Signal::SIGABRT,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+        Signal::SIGPROF,
+        Signal::SIGSEGV,
+        Signal::SIGSYS,
+        Signal::SIGTRAP,
+    ] {
+        signals.remove(own);
+    }
+    signals
+        .thread_block()
+        .during("blocking the signals of the session's thread")
 }
 
 fn isolate() -> Result<()> {
@@ -71,4 +97,25 @@ fn isolate() -> Result<()> {
         None::<&str>,
     )
     .during("making the mounts of this session private")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_leaves_the_signals_to_the_other_threads() {
+        let mask = || SigSet::thread_get_mask().unwrap();
+        let before = mask();
+        let inside = thread::spawn(|| {
+            block_signals().unwrap();
+            SigSet::thread_get_mask().unwrap()
+        });
+        let inside = inside.join().unwrap();
+        for signal in [Signal::SIGINT, Signal::SIGPIPE, Signal::SIGUSR1] {
+            assert!(inside.contains(signal), "{signal}");
+        }
+        assert!(!inside.contains(Signal::SIGSEGV));
+        assert_eq!(mask(), before);
+    }
 }

@@ -43,10 +43,16 @@ def world(tmp_path_factory: pytest.TempPathFactory):
         ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)],
         check=True,
     )
+    frozen = shared / "frozen"
+    frozen.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "none", str(frozen)], check=True
+    )
     image = (tiny / "tiny.qcow2").read_bytes()
     names = {
         "tiny": str(tiny),
         "small": str(small),
+        "frozen": str(frozen),
         "sha256": hashlib.sha256(image).hexdigest(),
         "zeros": "0" * 64,
         "recipe": _recipe(shared / "good.yaml", "write: /etc/motd:hello"),
@@ -54,8 +60,14 @@ def world(tmp_path_factory: pytest.TempPathFactory):
         "failing": _recipe(shared / "failing.yaml", "run-command: exit 3"),
         "wrong": _recipe(shared / "wrong.yaml", "rum-command: x"),
     }
+    names["changed"] = str(shared / "changed.qcow2")
+    subprocess.run(
+        [_need("PARITY_CLI"), "provision", str(tiny / "tiny.qcow2"),
+         "--recipe", names["recipe"], "--output", names["changed"]],
+        check=True,
+    )
     yield names
-    subprocess.run(["umount", str(small)], check=True)
+    subprocess.run(["umount", str(small), str(frozen)], check=True)
 
 
 @pytest.fixture

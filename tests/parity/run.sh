@@ -1,36 +1,66 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the library and the drivers, runs the tests of each language, then
-# the cases that all of them share. `make test-bindings`.
+# Installs the C library as a distribution would, makes a module and a wheel
+# on top of it, and runs the tests of each language, then those of all of them
+# together. `make test-bindings`; extra arguments go to the last pytest.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
-target=${CARGO_TARGET_DIR:-$PWD/target}
-export IMAGEWRIGHT_LIBRARY=$target/debug/libimagewright.so
+root=$PWD
+target=${CARGO_TARGET_DIR:-$root/target}
 export IMAGEWRIGHT_FIXTURES=${IMAGEWRIGHT_FIXTURES:-/var/tmp/imagewright-fixtures}
-
-cargo build --workspace --lib --bins
+step() { printf '== %s (%ss)\n' "$1" "$SECONDS"; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-chmod 755 "$work" # one case runs as nobody
-mkdir -p "$work/lib/pkgconfig" "$work/include"
-cp bindings/c/include/imagewright.h "$work/include/"
-ln -s "$IMAGEWRIGHT_LIBRARY" "$work/lib/"
-sed -e "s|@prefix@|$work|" -e 's|@version@|0.1.0|' bindings/c/imagewright.pc.in \
-    >"$work/lib/pkgconfig/imagewright.pc"
-export PKG_CONFIG_PATH=$work/lib/pkgconfig LD_LIBRARY_PATH=$target/debug
-flags=$(pkg-config --cflags --libs imagewright)
-for source in tests/parity/driver.c bindings/c/examples/{info,build}.c; do
-    # shellcheck disable=SC2086 # several words
-    cc -Wall -Wextra -Werror "$source" -o "$work/$(basename "$source" .c)" $flags
-done
-"$work/info" "$IMAGEWRIGHT_FIXTURES/tiny/tiny.qcow2"
-(cd bindings/go && go vet ./... && go test ./... && go build -o "$work/go-driver" ./internal/driver)
+chmod 755 "$work" # some cases run as nobody
 
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" --quiet install pytest mypy setuptools wheel
-"$work/venv/bin/pip" --quiet install --no-build-isolation ./bindings/python
-(cd bindings/python && "$work/venv/bin/mypy" && "$work/venv/bin/pytest" -q tests)
-PARITY_CLI=$target/debug/imagewright PARITY_C=$work/driver PARITY_GO=$work/go-driver \
-    "$work/venv/bin/pytest" -q tests/parity
+step "the C library, installed"
+# What `cargo nextest run --features _privileged` builds: nothing twice.
+export PARITY_CARGO_FLAGS="--workspace --lib --bins --tests --features _privileged"
+make --no-print-directory -C bindings/c install PREFIX="$work/prefix" \
+    PROFILE=dev CARGO_FLAGS="$PARITY_CARGO_FLAGS" >"$work/install.log" 2>&1 ||
+    { cat "$work/install.log"; exit 1; }
+export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
+export LD_LIBRARY_PATH=$work/prefix/lib
+cp "$target/debug/imagewright" "$work/imagewright" # as others see it, whole
+
+step "the header is what the sources say"
+cbindgen --quiet --config bindings/c/cbindgen.toml --crate imagewright-c \
+    --output "$work/imagewright.h" bindings/c
+diff -u bindings/c/include/imagewright.h "$work/imagewright.h" ||
+    { echo "the header is not fresh: make bindings-header" >&2; exit 1; }
+
+step "drivers of C and Go"
+# shellcheck disable=SC2046 # several words
+cc -Wall -Wextra -Werror tests/parity/driver.c -o "$work/driver" \
+    $(pkg-config --cflags --libs imagewright)
+cd bindings/go
+unformatted=$(gofmt -l .)
+[[ -z $unformatted ]] || { echo "gofmt: $unformatted" >&2; exit 1; }
+go vet ./...
+go build -o "$work/go-driver" ./internal/driver
+step "tests of Go, with the race detector"
+go test -race ./...
+cd "$root"
+
+step "the wheel"
+# Debian's Python, with Debian's pytest and mypy.
+/usr/bin/python3 -m venv --system-site-packages "$work/venv"
+python=$work/venv/bin/python
+cp -r bindings/python "$work/python" # setuptools writes beside its sources
+IMAGEWRIGHT_LIBRARY=$work/prefix/lib/libimagewright.so \
+    "$python" -m pip --quiet wheel --no-deps --no-build-isolation \
+    --wheel-dir "$work/wheel" "$work/python"
+"$python" -m pip --quiet install --no-index "$work"/wheel/*.whl
+step "tests of Python, and its types"
+"$python" -m mypy --config-file bindings/python/pyproject.toml \
+    --cache-dir "$work/mypy" bindings/python/src bindings/python/tests
+(cd bindings/python && PYTHONDONTWRITEBYTECODE=1 WHEELS=$work/wheel \
+    "$python" -m pytest -q -p no:cacheprovider tests)
+
+step "all of them together"
+PARITY_CLI=$work/imagewright PARITY_C=$work/driver PARITY_GO=$work/go-driver \
+    PYTHONDONTWRITEBYTECODE=1 \
+    "$python" -m pytest -q -p no:cacheprovider --durations=5 tests/parity "$@"
+step "done"

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One list of cases through the command, C, Python and Go."""
 
+import contextlib
+import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +80,14 @@ def constant(value):
     return value
 
 
+@contextlib.contextmanager
+def held(path):
+    """As another process that uses the file, by the lock QEMU takes."""
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_all_languages_agree(case, place):
     results = {}
@@ -85,8 +96,11 @@ def test_all_languages_agree(case, place):
         own.mkdir()
         for name in ("luks.qcow2", "cut.qcow2", "noise.raw"):
             (own / name).symlink_to(Path(place["dir"]) / name)
+        shutil.copy(Path(place["tiny"], "tiny.qcow2"), own / "own.qcow2")
         names = {**place, "dir": str(own)}
-        code, document = run(language, case, names)
+        holds = held(own / "own.qcow2") if case.get("held") else None
+        with holds or contextlib.nullcontext():
+            code, document = run(language, case, names)
         if "error" in case:
             assert code == KINDS[case["error"]]["code"], document
             assert document["error"]["kind"] == case["error"], language
@@ -100,8 +114,38 @@ def test_all_languages_agree(case, place):
 
 
 def test_every_kind_is_a_case_or_said_not_to_be():
-    """What cannot be brought about from outside is left to unit tests."""
-    out_of_reach = {"internal", "cleanup", "busy", "io"}
+    """What cannot be brought about from outside is left to unit tests:
+    `internal` is a defect (src/progress.rs makes one), `cleanup` a kernel
+    that refuses to let go (src/sys/loop_device.rs)."""
+    out_of_reach = {"internal", "cleanup"}
     reached = {case["error"] for case in CASES if "error" in case}
     assert reached | out_of_reach == set(KINDS)
     assert not reached & out_of_reach
+
+
+def test_every_operation_is_a_case():
+    table = (HERE / "../../src/request.rs").read_text()
+    names = set(re.findall(r'\(Self::\w+, "([a-z]+)", \w+::\w+\)', table))
+    assert names == {case["operation"] for case in CASES}
+    readme = (HERE / "../../bindings/README.md").read_text()
+    documented = set()
+    for cells in re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", readme, re.M):
+        documented |= set(re.findall(r"[a-z]+", cells))
+    assert names <= documented
+
+
+def test_the_table_is_that_of_the_library_and_of_the_readme():
+    """kinds.json, which the tests of each language read, is complete."""
+    source = (HERE / "../../src/error.rs").read_text()
+    names = dict(re.findall(r'Self::(\w+) => "([a-z-]+)"', source))
+    codes = dict(re.findall(r"Self::(\w+) => (\d+),", source))
+    assert names.keys() == codes.keys()
+    library = {names[one]: int(codes[one]) for one in names}
+    assert library == {kind: row["code"] for kind, row in KINDS.items()}
+    readme = (HERE / "../../bindings/README.md").read_text()
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| (\d+) \| `(\w+)` \| `(\w+)` \|$", readme, re.M
+    )
+    table = {kind: {"code": int(code), "python": python, "go": go}
+             for kind, code, python, go in rows}
+    assert table == KINDS

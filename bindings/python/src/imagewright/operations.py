@@ -58,9 +58,14 @@ def fetch(
     return result
 
 
-def info(image: Union[Path, Document]) -> Result:
-    """What an image file is."""
-    result: Result = _run("info", None, image=_image(image))
+def info(
+    image: Union[Path, Document],
+    *,
+    brief: Optional[bool] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """What an image file is; ``brief`` leaves its data unread."""
+    result: Result = _run("info", progress, image=_image(image), brief=brief)
     return result
 
 
@@ -118,6 +123,7 @@ def plan(
     input: Union[Path, Document, None] = None,
     recipe: Union[Path, Document, None] = None,
     formats: Optional[Sequence[Document]] = None,
+    work_dir: Optional[Path] = None,
     no_network: Optional[bool] = None,
     own_fat: Optional[bool] = None,
     progress: Optional[Progress] = None,
@@ -128,6 +134,7 @@ def plan(
         input=input,
         recipe=recipe,
         formats=formats,
+        work_dir=work_dir,
         no_network=no_network,
         own_fat=own_fat,
     )
@@ -212,6 +219,7 @@ def verify(
     image: Union[Path, Document],
     *,
     recipe: Union[Path, Document, None] = None,
+    goss: Optional[Sequence[Path]] = None,
     work_dir: Optional[Path] = None,
     progress: Optional[Progress] = None,
 ) -> Result:
@@ -222,6 +230,87 @@ def verify(
         progress,
         image=_image(image),
         recipe=recipe,
+        goss=None if goss is None else [os.fspath(path) for path in goss],
+        work_dir=work_dir,
+    )
+    return result
+
+
+def package(
+    input: Union[Path, Document],
+    output: Path,
+    *,
+    recipe: Union[Path, Document, None] = None,
+    formats: Optional[Sequence[Document]] = None,
+    no_clean_up: Optional[bool] = None,
+    dry_run: Optional[bool] = None,
+    work_dir: Optional[Path] = None,
+    own_fat: Optional[bool] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """Cleans an image and writes it into the directory ``output`` in any
+    formats, with manifest and checksums. Needs root."""
+    fields = dict(
+        input=input,
+        output=output,
+        recipe=recipe,
+        formats=formats,
+        no_clean_up=no_clean_up,
+        dry_run=dry_run,
+        work_dir=work_dir,
+        own_fat=own_fat,
+    )
+    return _build("package", progress, fields)
+
+
+def inspect(
+    image: Union[Path, Document],
+    *,
+    work_dir: Optional[Path] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """What is in an image. Needs root unless its filesystems are ext."""
+    result: Result = _run(
+        "inspect", progress, image=_image(image), work_dir=work_dir
+    )
+    return result
+
+
+def sbom(
+    image: Union[Path, Document],
+    *,
+    format: Optional[str] = None,
+    work_dir: Optional[Path] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """The bill of materials of an image, ``"spdx"`` or ``"cyclonedx"``. Needs
+    root unless its filesystems are ext."""
+    result: Result = _run(
+        "sbom",
+        progress,
+        image=_image(image),
+        format=format,
+        work_dir=work_dir,
+    )
+    return result
+
+
+def diff(
+    before: Union[Path, Document],
+    after: Union[Path, Document],
+    *,
+    strict: Optional[bool] = None,
+    work_dir: Optional[Path] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """How two images differ; ``identical`` says whether they do. Needs root
+    when ``strict``, and unless their filesystems are ext."""
+    result: Result = _run(
+        "diff",
+        progress,
+        before=_image(before),
+        after=_image(after),
+        strict=strict,
         work_dir=work_dir,
     )
     return result
