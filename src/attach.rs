@@ -54,6 +54,7 @@ impl Default for AttachOptions {
 
 /// A block device of an attached disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BlockNode {
     /// The partition's number; 0 for the whole disk.
     pub number: u32,

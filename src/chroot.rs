@@ -42,6 +42,7 @@ const CMDLINE: &str = "/run/imagewright/cmdline";
 
 /// Which network a guest sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Network {
     /// The host's.
     #[default]

@@ -50,6 +50,7 @@ pub struct Manifest {
 /// The image that was taken.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct InputRecord {
     /// Its file name.
     pub name: String,
@@ -64,6 +65,7 @@ pub struct InputRecord {
 /// One output.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ArtifactRecord {
     /// Its file name.
     pub name: String,
@@ -82,6 +84,7 @@ pub struct ArtifactRecord {
 /// What one clean-up operation did.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct CleanedRecord {
     /// The operation.
     pub operation: String,
@@ -91,6 +94,7 @@ pub struct CleanedRecord {
 
 /// How two lists of packages differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PackageChanges {
     /// Only in the second.
     pub added: Vec<Package>,
@@ -102,6 +106,7 @@ pub struct PackageChanges {
 
 /// A package at another version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PackageUpdate {
     /// Its name.
     pub name: String,

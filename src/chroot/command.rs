@@ -31,6 +31,7 @@ const MAX_CAPTURE: usize = 64 * 1024 * 1024;
 
 /// What a command printed on its standard output.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,

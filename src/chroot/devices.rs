@@ -21,6 +21,7 @@ const LINKS: [(&str, &str); 5] = [
 
 /// A name below `/dev/disk` for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeviceLink {
     /// `by-uuid`, `by-label`, `by-partuuid` or `by-partlabel`.
     pub directory: &'static str,

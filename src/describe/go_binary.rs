@@ -52,6 +52,7 @@ pub struct GoBuildInfo {
 
 /// A module of Go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[non_exhaustive]
 pub struct GoModule {
     /// Its path: `golang.org/x/sys`.
     pub path: String,

@@ -25,6 +25,7 @@ use crate::error::Result;
     Serialize,
     Deserialize,
 )]
+#[non_exhaustive]
 pub struct Package {
     /// Its name.
     pub name: String,
@@ -71,6 +72,7 @@ pub struct PackageDetails {
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize,
 )]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Manager {
     /// Debian's.
     #[default]
@@ -93,6 +95,7 @@ impl fmt::Display for Manager {
 
 /// A digest with its algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[non_exhaustive]
 pub struct Checksum {
     /// `sha1`, `sha256`.
     pub algorithm: &'static str,

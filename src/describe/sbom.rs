@@ -97,6 +97,7 @@ pub struct BomImage {
 
 /// The image that another was made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BomBase {
     /// Its file.
     pub name: String,

@@ -20,6 +20,7 @@ use crate::progress::Monitor;
 
 /// How an image's clusters are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Compression {
     /// As they are.
     #[default]

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
     Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Stage {
     /// The image is fetched and verified.
     Fetch,

@@ -21,6 +21,7 @@ pub struct SbomRequest {
 
 /// How a bill of materials is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum SbomFormat {
     /// SPDX 2.3, JSON.
     Spdx,

@@ -45,6 +45,7 @@ pub struct User {
 /// What can be told of a password without knowing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum PasswordState {
     /// One is set.
     Set,
@@ -85,6 +86,7 @@ pub struct Group {
 
 /// A line that lets accounts become others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
 pub struct SudoRule {
     /// The rule as it stands: `%sudo ALL=(ALL:ALL) ALL`.
     pub rule: String,

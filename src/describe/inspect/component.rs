@@ -32,6 +32,7 @@ pub struct Component {
 /// What tells a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum VersionSource {
     /// The database of the package manager.
     Package,

@@ -239,6 +239,7 @@ impl Page {
                     PasswordState::Set => "password",
                     PasswordState::Locked => "locked",
                     PasswordState::Empty => "NO PASSWORD",
+                    _ => "?",
                 };
                 [
                     user.name.clone(),
