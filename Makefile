@@ -19,6 +19,7 @@ demo: root
 test: root setup fixtures nextest
 	cargo nextest run --features _privileged --profile default
 	cargo test --doc --features _privileged
+	$(MAKE) test-bindings
 
 ## Soak: more kills, more broken images than for every change.
 test-slow: root setup fixtures nextest

@@ -144,3 +144,57 @@ func TestAPanicInProgressGoesToTheCaller(t *testing.T) {
 	}, WithProgress(func(Event) { panic("mine") }))
 	t.Error("it came back")
 }
+
+func TestTwoBuildsAtOnce(t *testing.T) {
+	image := filepath.Join(os.Getenv("IMAGEWRIGHT_FIXTURES"), "tiny", "tiny.qcow2")
+	recipe := map[string]any{
+		"apiVersion": "imagewright/v1alpha1",
+		"kind":       "NodeImage",
+		"metadata":   map[string]string{"name": "two"},
+		"steps":      []any{map[string]string{"run-command": "true"}},
+	}
+	state := func() string {
+		namespace, err := os.Readlink("/proc/self/ns/mnt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		directory, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return namespace + " " + directory
+	}
+	before := state()
+	var builds sync.WaitGroup
+	for i := 0; i < 2; i++ {
+		output := t.TempDir()
+		builds.Add(1)
+		go func() {
+			defer builds.Done()
+			var steps int
+			report, err := Build(context.Background(), BuildRequest{
+				Input:  &Input{Image: image},
+				Recipe: recipe,
+				Output: output,
+			}, WithProgress(func(event Event) {
+				if event.Kind == "step" {
+					steps++
+				}
+			}))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if steps == 0 || len(report.Files) == 0 || len(report.Phases) == 0 {
+				t.Errorf("%d steps, %+v", steps, report)
+			}
+			if _, err := os.Stat(filepath.Join(output, "two.qcow2")); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	builds.Wait()
+	if after := state(); after != before {
+		t.Errorf("%s, then %s", before, after)
+	}
+}

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts the library beside the modules: built by cargo, or as
 IMAGEWRIGHT_LIBRARY names it. The wheel is of one platform, but of any Python:
-the library is called through ctypes."""
+the library is called through ctypes. IMAGEWRIGHT_CARGO_FLAGS stands in for
+what cargo is told to build, where that is built already."""
 
 import os
 import shutil
@@ -17,6 +18,7 @@ except ImportError:
     from wheel.bdist_wheel import bdist_wheel
 
 LIBRARY = "libimagewright.so"
+CARGO_FLAGS = "--release --package imagewright-c"
 
 
 def library() -> Path:
@@ -30,10 +32,12 @@ def library() -> Path:
             "imagewright: no Cargo.toml two directories up; build from a "
             "checkout, or set IMAGEWRIGHT_LIBRARY to libimagewright.so"
         )
-    command = ["cargo", "build", "--release", "--package", "imagewright-c"]
-    subprocess.run([*command, "--manifest-path", str(manifest)], check=True)
+    flags = os.environ.get("IMAGEWRIGHT_CARGO_FLAGS", CARGO_FLAGS).split()
+    command = ["cargo", "build", *flags, "--manifest-path", str(manifest)]
+    subprocess.run(command, check=True)
     target = os.environ.get("CARGO_TARGET_DIR", manifest.parent / "target")
-    return Path(target) / "release" / LIBRARY
+    profile = "release" if "--release" in flags else "debug"
+    return Path(target) / profile / LIBRARY
 
 
 class BuildWithLibrary(build_py):

@@ -51,6 +51,7 @@ def world(tmp_path_factory: pytest.TempPathFactory):
     image = (tiny / "tiny.qcow2").read_bytes()
     names = {
         "tiny": str(tiny),
+        "shared": str(shared),
         "small": str(small),
         "frozen": str(frozen),
         "sha256": hashlib.sha256(image).hexdigest(),
@@ -60,6 +61,15 @@ def world(tmp_path_factory: pytest.TempPathFactory):
         "failing": _recipe(shared / "failing.yaml", "run-command: exit 3"),
         "wrong": _recipe(shared / "wrong.yaml", "rum-command: x"),
     }
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2",
+         "--object", "secret,id=s,data=x",
+         "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
+         str(shared / "luks.qcow2"), "1M"],
+        check=True,
+    )
+    (shared / "cut.qcow2").write_bytes(image[:100])
+    (shared / "noise.raw").write_bytes(os.urandom(4 << 20))
     names["changed"] = str(shared / "changed.qcow2")
     subprocess.run(
         [_need("PARITY_CLI"), "provision", str(tiny / "tiny.qcow2"),
@@ -73,14 +83,4 @@ def world(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture
 def place(world, tmp_path: Path):
     """`world`, and a directory of the case's own."""
-    subprocess.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2",
-         "--object", "secret,id=s,data=x",
-         "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
-         str(tmp_path / "luks.qcow2"), "1M"],
-        check=True,
-    )
-    whole = Path(world["tiny"], "tiny.qcow2").read_bytes()
-    (tmp_path / "cut.qcow2").write_bytes(whole[:100])
-    (tmp_path / "noise.raw").write_bytes(os.urandom(4 << 20))
     return {**world, "dir": str(tmp_path)}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the C library as a distribution would, makes a module and a wheel
-# on top of it, and runs the tests of each language, then those of all of them
-# together. `make test-bindings`; extra arguments go to the last pytest.
+# Installs the C library as a distribution would and the Python package as a
+# user would, and runs the tests of each language, then those of all of them
+# together. `make test-bindings`; arguments go to the last pytest.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 root=$PWD
@@ -44,19 +44,19 @@ step "tests of Go, with the race detector"
 go test -race ./...
 cd "$root"
 
-step "the wheel"
+step "pip install, of this checkout"
 # Debian's Python, with Debian's pytest and mypy.
 /usr/bin/python3 -m venv --system-site-packages "$work/venv"
 python=$work/venv/bin/python
-cp -r bindings/python "$work/python" # setuptools writes beside its sources
-IMAGEWRIGHT_LIBRARY=$work/prefix/lib/libimagewright.so \
-    "$python" -m pip --quiet wheel --no-deps --no-build-isolation \
-    --wheel-dir "$work/wheel" "$work/python"
-"$python" -m pip --quiet install --no-index "$work"/wheel/*.whl
+clean() { rm -rf bindings/python/build bindings/python/src/*.egg-info; }
+clean
+IMAGEWRIGHT_CARGO_FLAGS=$PARITY_CARGO_FLAGS "$python" -m pip --quiet install \
+    --no-index --no-build-isolation ./bindings/python
+clean
 step "tests of Python, and its types"
 "$python" -m mypy --config-file bindings/python/pyproject.toml \
     --cache-dir "$work/mypy" bindings/python/src bindings/python/tests
-(cd bindings/python && PYTHONDONTWRITEBYTECODE=1 WHEELS=$work/wheel \
+(cd bindings/python && PYTHONDONTWRITEBYTECODE=1 \
     "$python" -m pytest -q -p no:cacheprovider tests)
 
 step "all of them together"

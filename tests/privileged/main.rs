@@ -10,6 +10,7 @@ mod compact;
 mod concurrent;
 mod container_images;
 mod customize;
+mod examples;
 mod failures;
 mod foreign;
 mod hostile;

@@ -34,7 +34,8 @@ typedef struct iw_image iw_image;
 typedef struct iw_monitor iw_monitor;
 
 // Receives an event as a JSON object. It may be called from several threads
-// at a time and must return soon. Anything but 0 cancels the work.
+// at a time and must return soon; it neither throws nor longjmps. Anything
+// but 0 cancels the work, and the error says that it was the callback.
 typedef int (*iw_progress_fn)(void *data, const char *event);
 
 #ifdef __cplusplus

@@ -12,7 +12,8 @@ use crate::boundary::or;
 use crate::text::owned;
 
 /// Receives an event as a JSON object. It may be called from several threads
-/// at a time and must return soon. Anything but 0 cancels the work.
+/// at a time and must return soon; it neither throws nor longjmps. Anything
+/// but 0 cancels the work, and the error says that it was the callback.
 pub type ProgressFn = Option<
     unsafe extern "C" fn(data: *mut c_void, event: *const c_char) -> c_int,
 >;

@@ -2,7 +2,12 @@
 """The kinds of error, and what happens at the edges."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+from importlib.metadata import distribution
 from pathlib import Path
 
 import imagewright
@@ -92,3 +97,91 @@ def test_leaving_the_block_cancels(tmp_path: Path) -> None:
     with pytest.raises(imagewright.CancelledError):
         run.result()
     assert threading.active_count() == before
+
+
+def test_the_wheel_is_of_any_python() -> None:
+    wheel = distribution("imagewright").read_text("WHEEL") or ""
+    tags = [line for line in wheel.splitlines() if line.startswith("Tag:")]
+    assert len(tags) == 1 and tags[0].startswith("Tag: py3-none-linux_"), tags
+    files = {str(file) for file in distribution("imagewright").files or []}
+    assert {"imagewright/py.typed", "imagewright/libimagewright.so"} <= files
+
+
+def test_every_operation_is_a_function() -> None:
+    with pytest.raises(imagewright.InvalidArgumentError) as raised:
+        imagewright.run("none of them", {})
+    names = (raised.value.hint or "").replace("there are ", "").split(", ")
+    assert len(names) > 10
+    for name in names:
+        assert callable(getattr(imagewright, name))
+        assert name in imagewright.__all__
+
+
+SLOW = """
+import sys, imagewright
+
+def progress(event):
+    print(event["event"], flush=True)
+
+try:
+    imagewright.convert(
+        sys.argv[1], sys.argv[2], compression="zlib:12", progress=progress
+    )
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_keyboard_interrupt_cancels(tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    with image.open("wb") as file:
+        for _ in range(256):
+            file.write(os.urandom(1 << 20))
+    output = tmp_path / "out.qcow2"
+    command = [sys.executable, "-c", SLOW, str(image), str(output)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout and run.stdout.readline() == "step\n"
+        run.send_signal(signal.SIGINT)
+        said = run.stdout.read()
+    assert run.returncode == 0
+    assert said.endswith("interrupted\n") and "finished" not in said
+    assert not output.exists()
+
+
+TINY = Path(os.environ["IMAGEWRIGHT_FIXTURES"]) / "tiny/tiny.qcow2"
+RECIPE = {
+    "apiVersion": "imagewright/v1alpha1",
+    "kind": "NodeImage",
+    "metadata": {"name": "two"},
+    "steps": [{"run-command": "true"}],
+}
+
+
+def test_two_builds_at_once(tmp_path: Path) -> None:
+    """In one process, by a recipe that is a value; it stays as it was."""
+
+    def state() -> tuple[str, str, set[str]]:
+        return (
+            os.readlink("/proc/self/ns/mnt"),
+            os.getcwd(),
+            set(os.listdir("/proc/self/fd")),
+        )
+
+    before = state()
+    outputs = [tmp_path / "one", tmp_path / "other"]
+    runs = [
+        imagewright.start(
+            "build",
+            {
+                "input": {"image": str(TINY)},
+                "recipe": RECIPE,
+                "output": str(output),
+            },
+        )
+        for output in outputs
+    ]
+    for run, output in zip(runs, outputs):
+        report = run.result()
+        assert report["manifest"]["artifacts"][0]["name"] == "two.qcow2"
+        assert (output / "two.qcow2").exists()
+    assert state() == before
