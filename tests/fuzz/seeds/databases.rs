@@ -124,7 +124,7 @@ fn page(id: u64, items: &[Item<'_>]) -> Vec<u8> {
     page.extend(2_u16.to_le_bytes());
     page.extend((items.len() as u16).to_le_bytes());
     page.extend(0_u32.to_le_bytes());
-    let mut data = Vec::new();
+    let mut data: Vec<u8> = Vec::new();
     for (index, (flags, key, value)) in items.iter().enumerate() {
         let position = (items.len() - index) * 16 + data.len();
         let lens = [position, key.len(), value.len()];
