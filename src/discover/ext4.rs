@@ -16,7 +16,7 @@ pub(crate) use files::{Ext4File, Ext4Files, NodeKind};
 use super::{Candidate, RootReader};
 use crate::block::{ReadAt, Slice};
 use crate::error::{Error, ErrorKind, Result};
-use crate::filesystem::{Superblock, forget_journal};
+use crate::filesystem::forget_journal;
 use crate::partition::field::{u16_le, u32_le};
 
 /// Groups of blocks the reader keeps in memory: 16 TiB in the usual 128 MiB.
@@ -67,7 +67,7 @@ fn open_files(
     let open = || {
         candidate.filesystem.check_fits(candidate.partition.len)?;
         let slice = || candidate.partition.slice(disk.clone());
-        if is_beyond_reader(&candidate.filesystem, &slice()?)? {
+        if is_beyond_reader(&slice()?)? {
             return Ok(None);
         }
         let load = |replay| {
@@ -102,15 +102,14 @@ fn open_files(
 /// What `ext4-view` does not refuse as unsupported itself: more groups of
 /// blocks than should be kept in memory, and the inodes of 128 bytes of old
 /// filesystems, which it takes for damaged ones.
-fn is_beyond_reader(
-    filesystem: &Superblock,
-    partition: &dyn ReadAt,
-) -> Result<bool> {
+fn is_beyond_reader(partition: &dyn ReadAt) -> Result<bool> {
     let mut sb = [0; 1024];
     partition.read_at(SUPERBLOCK, &mut sb)?;
-    let per_group = u64::from(u32_le(&sb, 0x20).max(1));
-    let block_size = u64::from(filesystem.block_size.unwrap_or(1024));
-    let groups = filesystem.size.unwrap_or(0) / block_size / per_group;
+    // As the reader counts them: with the upper half of the blocks, which the
+    // kernel passes over unless the filesystem has the feature 64bit.
+    let upper = u64::from(u32_le(&sb, 0x150));
+    let blocks = upper << 32 | u64::from(u32_le(&sb, 0x4));
+    let groups = blocks.div_ceil(u64::from(u32_le(&sb, 0x20).max(1)));
     let inode_size = u16_le(&sb, 0x58);
     Ok(groups > MAX_GROUPS || inode_size < MIN_INODE_SIZE)
 }

@@ -7,6 +7,13 @@
 // Its runtime has the symbols that instrumented code wants.
 use libfuzzer_sys as _;
 
+/// What that runtime calls in a target; some linkers want it everywhere.
+#[unsafe(no_mangle)]
+#[allow(improper_ctypes_definitions)]
+extern "C" fn rust_fuzzer_test_input(_: &[u8]) -> i32 {
+    0
+}
+
 mod databases;
 mod disks;
 mod images;

@@ -436,6 +436,24 @@ fn every_ext_is_read_without_mounting() {
     }
 }
 
+/// Found by fuzzing: the upper half of a number that the kernel passes over
+/// made the reader want gigabytes for the descriptors of groups.
+#[test]
+fn a_filesystem_of_too_many_groups_is_left_to_a_mount() {
+    let args = ["-O", "^64bit,^metadata_csum"];
+    let tree = Tree::root(DEBIAN, "");
+    let image = Image::new(debian_disk()).ext4(1, &args, &tree);
+    let start = 49_152 * 512;
+    image
+        .disk
+        .write(start + 1024 + 0x150, &0xff_u32.to_le_bytes());
+    let disk = image.shared();
+    let survey = Survey::read(&disk).unwrap();
+    let options = DiscoverOptions::default();
+    let candidate = survey.candidates(&options).unwrap().remove(0);
+    assert!(open_ext4(&disk, &candidate).unwrap().is_none());
+}
+
 /// A disk whose root's os-release reads `ID=new` once the transaction in the
 /// journal is replayed, as after a crash, and `ID=old` before.
 fn with_waiting_journal(journal: &str) -> Disk {
