@@ -40,7 +40,7 @@ fn builds_and_boots(name: &str, firmware: &str) {
     let built = output.join("node.qcow2");
     let checked = lab.cli().arg("verify").arg(&built).run();
     assert_eq!(checked.code(), 0, "{checked:?}");
-    let seen = ["containerd is +active, root has +[56]G", "login:"];
+    let seen = ["containerd is +active, +root has +[56]G", "login:"];
     boot(&lab, &built, firmware, &seen);
     lab.assert_nothing_left();
 }
