@@ -6,8 +6,8 @@ use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::describe::dpkg::Entry;
 use crate::describe::package::{Manager, Package};
 use crate::error::Result;
-use crate::provision::Task;
-use crate::recipe::{PackageName, PackageSpec, Step};
+use crate::provision::{KUBERNETES_PACKAGES, Task};
+use crate::recipe::{Hold, PackageName, PackageSpec, Step};
 
 pub(super) const CHECK: Check = Check {
     id: "recipe-packages",
@@ -29,7 +29,7 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     };
     let mut all = database.entries;
     all.retain(Entry::is_there);
-    let install = install.iter().filter_map(|spec| missing(&all, spec));
+    let install = install.iter().filter_map(|spec| missing(&all, *spec));
     let remove = remove.iter().filter_map(|name| {
         let there = all.iter().any(|entry| is(entry, name));
         there.then(|| Finding::new(format!("{name} is still installed")))
@@ -41,14 +41,23 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
 /// What is to be there in the end, and what is not.
 #[derive(Default)]
 struct Wanted<'a> {
-    install: Vec<&'a PackageSpec>,
+    install: Vec<Asked<'a>>,
     remove: Vec<&'a PackageName>,
+}
+
+/// A package to be there.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    spec: &'a PackageSpec,
+    /// All packages were updated since, and this one was not held.
+    updated: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// A later task undoes what an earlier one did.
     fn of(tasks: &'a [Task]) -> Self {
         let mut wanted = Self::default();
+        let mut holds: Vec<&Hold> = Vec::new();
         for task in tasks {
             match task {
                 Task::Install(specs) | Task::Step(Step::Install(specs)) => {
@@ -56,19 +65,44 @@ impl<'a> Wanted<'a> {
                         specs.iter().any(|spec| name_of(spec) == Some(*name))
                     };
                     wanted.remove.retain(|name| !named(name));
-                    wanted.install.extend(specs);
+                    let asked = |spec| Asked {
+                        spec,
+                        updated: false,
+                    };
+                    wanted.install.extend(specs.iter().map(asked));
+                }
+                Task::Hold(hold) | Task::Step(Step::Hold(hold)) => {
+                    holds.push(hold);
+                }
+                Task::Upgrade | Task::Step(Step::Update) => {
+                    for asked in &mut wanted.install {
+                        let held = |name: &PackageName| {
+                            holds.iter().any(|hold| is_held(hold, name))
+                        };
+                        asked.updated |= !name_of(asked.spec).is_some_and(held);
+                    }
                 }
                 Task::Remove(names) | Task::Step(Step::Uninstall(names)) => {
-                    let gone = |spec: &&PackageSpec| {
-                        name_of(spec).is_some_and(|name| names.contains(name))
+                    let gone = |asked: &Asked<'_>| {
+                        name_of(asked.spec)
+                            .is_some_and(|name| names.contains(name))
                     };
-                    wanted.install.retain(|spec| !gone(spec));
+                    wanted.install.retain(|asked| !gone(asked));
                     wanted.remove.extend(names);
                 }
                 _ => {}
             }
         }
         wanted
+    }
+}
+
+fn is_held(hold: &Hold, name: &PackageName) -> bool {
+    match hold {
+        Hold::None => false,
+        Hold::All => true,
+        Hold::Kubernetes => KUBERNETES_PACKAGES.contains(&name.as_str()),
+        Hold::These(names) => names.contains(name),
     }
 }
 
@@ -79,8 +113,8 @@ fn name_of(spec: &PackageSpec) -> Option<&PackageName> {
     }
 }
 
-fn missing(all: &[Entry], spec: &PackageSpec) -> Option<Finding> {
-    let (name, version) = match spec {
+fn missing(all: &[Entry], asked: Asked<'_>) -> Option<Finding> {
+    let (name, version) = match asked.spec {
         PackageSpec::Named { name, .. } if name.as_str().starts_with('@') => {
             return Some(note(format!("{name}: groups are not checked")));
         }
@@ -99,7 +133,7 @@ fn missing(all: &[Entry], spec: &PackageSpec) -> Option<Finding> {
         return (!provided).then(|| Finding::new(what));
     };
     let own = &found.package.version;
-    let wanted = version.as_deref()?;
+    let wanted = version.as_deref().filter(|_| !asked.updated)?;
     (!is_version(&found.package, wanted))
         .then(|| Finding::new(format!("{name} is {own} instead of {wanted}")))
 }
@@ -135,5 +169,25 @@ pub(super) fn is(entry: &Entry, name: &PackageName) -> bool {
                 && (package.architecture == architecture
                     || architecture == "any")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_takes_back_a_version_that_is_not_held() {
+        let specs = ["kubelet=1.36.0", "jq=1.6"].map(|s| s.parse().unwrap());
+        let install = Task::Install(specs.to_vec());
+        let update = || Task::Step(Step::Update);
+        let updated = |tasks: &[Task]| -> Vec<bool> {
+            let wanted = Wanted::of(tasks);
+            wanted.install.iter().map(|asked| asked.updated).collect()
+        };
+        let hold = Task::Hold(Hold::Kubernetes);
+        assert_eq!(updated(&[install.clone(), update()]), [true, true]);
+        assert_eq!(updated(&[update(), install.clone()]), [false, false]);
+        assert_eq!(updated(&[install, hold, update()]), [false, true]);
     }
 }
