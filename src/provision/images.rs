@@ -121,7 +121,7 @@ impl<'a> Store<'a> {
         let before = self.names()?;
         let file = File::open(path).at(path)?;
         let mut command = self.ctr().args(["images", "import", "--no-unpack"]);
-        if self.generation == Generation::Two {
+        if matches!(self.generation, Generation::Two { .. }) {
             // Else the daemon's transfer service does it, which wants to
             // unpack.
             command = command.arg("--local");

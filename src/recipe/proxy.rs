@@ -38,9 +38,13 @@ impl Proxy {
             ("https_proxy", self.https.clone()),
             ("no_proxy", no),
         ];
-        given
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect()
+        // Some programs know the one form, some the other.
+        let mut variables = Vec::new();
+        for (name, value) in given {
+            let Some(value) = value else { continue };
+            variables.push((name.to_uppercase(), value.clone()));
+            variables.push((name.to_owned(), value));
+        }
+        variables
     }
 }

@@ -19,6 +19,7 @@ mod kill;
 mod kubernetes;
 mod layouts;
 mod nodes;
+mod passwords;
 mod peer_customize;
 mod peer_sparsify;
 mod plan;

@@ -213,7 +213,7 @@ const FAULTS: &[(&[&str], &str)] = &[
         -f etc/ssh/ssh_host_ed25519_key",
     ),
     (
-        &["sandbox-image"],
+        &["sandbox-image", "recipe-steps"],
         "sed -i s/pause:3.10/pause:3.6/ etc/containerd/config.toml",
     ),
     (&["recipe-modules"], "rm etc/modules-load.d/*imagewright*"),

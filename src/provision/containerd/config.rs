@@ -26,8 +26,10 @@ const OTHER_CNI: [&str; 2] = ["/usr/lib/cni", "/usr/libexec/cni"];
 /// configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::provision) enum Generation {
+    /// 1.x.
     One,
-    Two,
+    /// 2.MINOR.
+    Two { minor: u32 },
 }
 
 /// Writes the configuration and has containerd read it.
@@ -79,9 +81,10 @@ pub(in crate::provision) fn generation(
 fn parse_generation(text: &str) -> Option<Generation> {
     let version = text.split_whitespace().nth(2)?;
     let version = version.strip_prefix('v').unwrap_or(version);
-    match version.split('.').next()? {
-        "1" => Some(Generation::One),
-        "2" => Some(Generation::Two),
+    let mut numbers = version.split('.');
+    match (numbers.next()?, numbers.next()?.parse()) {
+        ("1", _) => Some(Generation::One),
+        ("2", Ok(minor)) => Some(Generation::Two { minor }),
         _ => None,
     }
 }
@@ -156,7 +159,7 @@ impl fmt::Display for Config<'_> {
                 let cri = "io.containerd.grpc.v1.cri";
                 (2, cri, cri)
             }
-            Generation::Two => (
+            Generation::Two { .. } => (
                 3,
                 "io.containerd.cri.v1.images",
                 "io.containerd.cri.v1.runtime",
@@ -171,7 +174,7 @@ impl fmt::Display for Config<'_> {
                     f,
                     "\n[plugins.\"{images}\"]\nsandbox_image = \"{pause}\""
                 )?,
-                Generation::Two => writeln!(
+                Generation::Two { .. } => writeln!(
                     f,
                     "\n[plugins.\"{images}\".pinned_images]\n\
                      sandbox = \"{pause}\""
@@ -184,10 +187,14 @@ impl fmt::Display for Config<'_> {
              config_path = \"{CERTIFICATES}\""
         )?;
         if let Some(directory) = self.plugins {
-            writeln!(
-                f,
-                "\n[plugins.\"{runtime}\".cni]\nbin_dir = \"{directory}\""
-            )?;
+            writeln!(f, "\n[plugins.\"{runtime}\".cni]")?;
+            match self.generation {
+                // The one directory is no longer known to 2.3.
+                Generation::Two { minor: 1.. } => {
+                    writeln!(f, "bin_dirs = [\"{directory}\", \"{OPT_CNI}\"]")?
+                }
+                _ => writeln!(f, "bin_dir = \"{directory}\"")?,
+            }
         }
         let runc = format!("plugins.\"{runtime}\".containerd.runtimes.runc");
         writeln!(f, "\n[{runc}]\nruntime_type = \"io.containerd.runc.v2\"")?;
@@ -213,7 +220,7 @@ mod tests {
             ),
             (
                 "containerd github.com/containerd/containerd/v2 v2.1.3 c78\n",
-                Some(Generation::Two),
+                Some(Generation::Two { minor: 1 }),
             ),
             (
                 "containerd containerd.io 1.7.27 05044\n",
@@ -237,11 +244,36 @@ mod tests {
         };
         insta::assert_snapshot!(one);
         let two = Config {
-            generation: Generation::Two,
+            generation: Generation::Two { minor: 1 },
             pause: Some(&pause),
-            plugins: None,
+            plugins: Some("/usr/lib/cni"),
             added: "[debug]\nlevel = \"info\"\n",
         };
         insta::assert_snapshot!(two);
+    }
+    /// What containerd 2 itself says its fields are.
+    #[test]
+    fn fields_are_those_of_containerd() {
+        let known: Vec<&str> =
+            include_str!("config/containerd-2.1.keys").lines().collect();
+        let pause: ImageName = "registry.k8s.io/pause:3.10".parse().unwrap();
+        let config = Config {
+            generation: Generation::Two { minor: 1 },
+            pause: Some(&pause),
+            plugins: Some("/usr/lib/cni"),
+            added: "",
+        };
+        let mut table = String::new();
+        let mut fields = 0;
+        for line in config.to_string().lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                table = name.replace(']', ".");
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                let field = format!("{table}{key}");
+                assert!(known.contains(&field.as_str()), "{field}");
+                fields += 1;
+            }
+        }
+        assert_eq!(fields, 7);
     }
 }

@@ -132,7 +132,7 @@ fn config_text(generation: Generation, state: &str, socket: &str) -> String {
     ];
     let (version, cri) = match generation {
         Generation::One => (2, "io.containerd.grpc.v1.cri"),
-        Generation::Two => (3, "io.containerd.grpc.v1.cri"),
+        Generation::Two { .. } => (3, "io.containerd.grpc.v1.cri"),
     };
     let disabled: String = SNAPSHOTTERS
         .iter()

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{customize, text};
-use crate::support::{Cli, Disk, Lab, fixture, run};
+use crate::support::{Cli, Disk, Lab, Server, fixture, run};
 
 const PASSWORD: &str = "hunter2: a $ecret";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFixture a test";
@@ -309,5 +309,48 @@ fn packages_from_a_repository_of_ours() {
         .run();
     assert_eq!(ended.code(), 11, "{ended:#?}");
     assert!(ended.stderr.contains("fixture-nowhere"), "{ended:#?}");
+    lab.assert_nothing_left();
+}
+
+/// The proxy alone knows the host `packages.invalid`.
+#[test]
+fn a_proxy_is_for_the_build_alone() {
+    let lab = Lab::new();
+    let disk = debian(&lab);
+    // The path in a request to a proxy is the whole URL.
+    let served = lab.join("served/http:/packages.invalid");
+    fs::create_dir_all(served.parent().unwrap()).unwrap();
+    fs::rename(repository(&lab), &served).unwrap();
+    let proxy = Server::start(&lab.join("served"));
+    // Nothing of the network's.
+    disk.change("rm -f etc/apt/sources.list etc/apt/sources.list.d/*", &[]);
+    let address = format!("127.0.0.1:{}", proxy.port());
+    let marker = lab.marker();
+    let recipe = lab.write(
+        "node.yaml",
+        format!(
+            "apiVersion: imagewright/v1alpha1
+kind: NodeImage
+packages:
+  repositories:
+    - {{name: local, uri: 'http://packages.invalid/', suites: /,
+        trusted: true}}
+  install: [fixture-one]
+proxy: {{http: 'http://{address}', no: [{marker}]}}
+steps:
+  - run-command: printf %s \"$http_proxy $HTTP_PROXY $no_proxy\" >/opt/seen
+"
+        ),
+    );
+    let provision = lab.cli().arg("provision").arg(disk.path());
+    provision.arg("--recipe").arg(&recipe).run().success();
+    drop(proxy);
+    let asked = "dpkg-query -W -f '${db:Status-Abbrev}' fixture-one; \
+        cat /opt/seen";
+    let url = format!("http://{address}");
+    assert_eq!(ask(&disk, asked), format!("ii {url} {url} {marker}"));
+    // What a command of ours wrote is all that is left of it.
+    let left = format!("grep -rIlF {address} / --exclude-dir=proc");
+    assert_eq!(ask(&disk, &left), "/opt/seen");
     lab.assert_nothing_left();
 }

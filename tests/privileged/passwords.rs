@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A password is in `/etc/shadow`, hashed, and nowhere else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::Value;
+
+use crate::support::{Lab, names_in, tiny_qcow2};
+
+const OF_FILE: &str = "of-a-file: 7Xq$ ~pQ";
+const OF_RECIPE: &str = "of-the-recipe-9Zk";
+
+/// Which of `words` were seen in arguments and environments of processes of
+/// this host while `work` was done.
+fn seen_in_processes<'w, T>(
+    words: &[&'w str],
+    work: impl FnOnce() -> T,
+) -> (T, BTreeSet<&'w str>) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut seen = BTreeSet::new();
+            while !done.load(Ordering::Relaxed) {
+                for entry in fs::read_dir("/proc").unwrap().flatten() {
+                    for name in ["cmdline", "environ"] {
+                        let text = fs::read(entry.path().join(name));
+                        let text = text.unwrap_or_default();
+                        seen.extend(words.iter().copied().filter(|word| {
+                            let word = word.as_bytes();
+                            text.windows(word.len()).any(|w| w == word)
+                        }));
+                    }
+                }
+            }
+            seen
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        (result, watch.join().unwrap())
+    })
+}
+
+/// Every file below `directory` that holds one of `words`.
+fn files_with(directory: &Path, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in names_in(directory) {
+        let path = directory.join(&name);
+        if path.is_dir() {
+            let below = files_with(&path, words).into_iter();
+            found.extend(below.map(|inner| format!("{name}/{inner}")));
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        for word in words {
+            let word = word.as_bytes();
+            if bytes.windows(word.len()).any(|window| window == word) {
+                found.push(name.clone());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn privileged_passwords_are_told_to_nobody() {
+    let lab = Lab::new();
+    lab.write("secret", format!("{OF_FILE}\nnot this\n"));
+    let recipe = lab.recipe(
+        "recipe.yaml",
+        &format!(
+            "metadata: {{name: tiny}}
+steps:
+  - root-password: file:secret
+  - password: daemon:password:{OF_RECIPE}
+  - password: daemon:random
+  - run-command: sleep 0.3
+artifacts: [{{format: raw}}]
+"
+        ),
+    );
+    let output = lab.join("out");
+    // The watch sees what there is to see.
+    let words = [OF_FILE, OF_RECIPE, lab.marker()];
+    for stages in [
+        &["--dry-run"][..],
+        &["--until", "provision"],
+        &["--from", "package"],
+        &[],
+    ] {
+        let build = lab
+            .build(&tiny_qcow2(), &recipe, &output)
+            .args(["-v", "-v", "--json", "--progress", "json"])
+            .args(stages);
+        let (ended, seen) = seen_in_processes(&words, || build.run());
+        assert_eq!(seen, BTreeSet::from([lab.marker()]), "{stages:?}");
+        for said in [&ended.stdout, &ended.stderr] {
+            for word in [OF_FILE, OF_RECIPE] {
+                assert!(!said.contains(word), "{stages:?}: {said}");
+            }
+        }
+        let report: Value = serde_json::from_str(&ended.stdout)
+            .unwrap_or_else(|_| panic!("{ended:#?}"));
+        // Nor is a part of them, nor a hash, in what is kept or published.
+        let mut kept = vec![OF_FILE, OF_RECIPE, "not this"];
+        let made_up = report["passwords"][0]["password"].as_str();
+        if !matches!(stages, ["--dry-run"] | ["--from", ..]) {
+            kept.push(made_up.unwrap_or_else(|| panic!("{ended:#?}")));
+            assert!(!ended.stderr.contains(made_up.unwrap()));
+        }
+        assert_eq!(files_with(&output, &kept), [""; 0], "{stages:?}");
+        let documents = ["manifest.json", "provenance.json"];
+        for name in documents.map(|name| output.join(name)) {
+            let text = fs::read_to_string(&name).unwrap_or_default();
+            assert!(!text.contains("$6$") && !text.contains("$y$"), "{text}");
+        }
+    }
+    assert!(output.join("manifest.json").exists());
+    lab.assert_nothing_left();
+}
