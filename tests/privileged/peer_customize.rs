@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use crate::support::{Disk, Lab, fixture, run};
 
@@ -98,8 +99,16 @@ fn peer_the_trees_are_those_that_virt_customize_makes() {
     let operations: Vec<String> = operations(&lab).concat();
     assert!(operations.len() / 2 >= 20);
     let change = lab.cli().arg("customize").arg(ours.path());
+    let start = Instant::now();
     change.args(&operations).run().success();
+    let took = start.elapsed();
+    let start = Instant::now();
     peer(theirs.path(), &operations);
+    let ratio = start.elapsed().as_secs_f64() / took.as_secs_f64();
+    println!(
+        "ours {took:.1?}, theirs {:.1?}: {ratio:.1} times",
+        start.elapsed()
+    );
 
     let (ours, theirs) = (tree(&ours), tree(&theirs));
     let paths: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
