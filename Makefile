@@ -43,9 +43,6 @@ test-slow: root setup fixtures nextest
 	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
 	    -E 'test(hostile) | test(mutation)'
 
-	$(FIXTURES)/containerd-2.sh
-	cargo nextest run --features _privileged --run-ignored only \
-	    -E 'test(containerd_2)'
 	$(FIXTURES)/setup.sh peer
 	$(FIXTURES)/peer-kernel.sh
 	cargo nextest run --features _privileged --run-ignored only \
