@@ -191,7 +191,8 @@ impl fmt::Display for Config<'_> {
             match self.generation {
                 // The one directory is no longer known to 2.3.
                 Generation::Two { minor: 1.. } => {
-                    writeln!(f, "bin_dirs = [\"{directory}\", \"{OPT_CNI}\"]")?
+                    let all = format!("[\"{directory}\", \"{OPT_CNI}\"]");
+                    writeln!(f, "bin_dirs = {all}")?;
                 }
                 _ => writeln!(f, "bin_dir = \"{directory}\"")?,
             }
