@@ -154,9 +154,12 @@ impl<'a> Store<'a> {
         if whole == *name {
             return Ok(());
         }
-        let images = self.ctr().args(["images", "tag", "--force"]);
-        images
-            .args([name.as_str(), whole.as_str()])
+        let mut tag = self.ctr().args(["images", "tag", "--force"]);
+        if matches!(self.generation, Generation::Two { .. }) {
+            // By the transfer service, which is not there.
+            tag = tag.arg("--local");
+        }
+        tag.args([name.as_str(), whole.as_str()])
             .run(self.guest.monitor)?;
         self.ctr()
             .args(["images", "rm", name.as_str()])
