@@ -10,12 +10,16 @@
 //! Any bytes give a result or an error: pages, keys and values are bounded,
 //! and so is the number of pages read.
 
+mod writer;
+
 use std::cell::{Cell, RefCell};
 
 use super::field::{u16_at, u32_at, u64_at};
 use super::tree::TreeFile;
 use crate::block::{to_u64, to_usize};
 use crate::error::{Error, Result};
+
+pub(super) use writer::{Node, Tree};
 
 const MAGIC: u32 = 0xed0c_daed;
 const VERSION: u32 = 2;

@@ -15,10 +15,10 @@ use super::tree::FileTree;
 use crate::error::{Context, Result};
 
 /// Where containerd keeps its metadata below its root directory.
-const META: &str = "io.containerd.metadata.v1.bolt/meta.db";
+pub(super) const META: &str = "io.containerd.metadata.v1.bolt/meta.db";
 /// containerd's root directory: its own, and that of distributions of
 /// Kubernetes.
-const ROOTS: [&str; 5] = [
+pub(super) const ROOTS: [&str; 5] = [
     "/var/lib/containerd",
     "/var/lib/rancher/k3s/agent/containerd",
     "/var/lib/rancher/rke2/agent/containerd",
