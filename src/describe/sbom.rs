@@ -8,7 +8,6 @@
 mod changed;
 mod cyclonedx;
 mod license;
-mod purl;
 mod spdx;
 
 use std::collections::BTreeMap;
@@ -18,7 +17,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::container_image::{ContainerImage, container_images};
-use super::package::{Manager, Package, packages};
+use super::package::{Package, packages};
 use super::program::{GoProgram, go_programs};
 use super::tree::{FileTree, TreeFile};
 use crate::block::to_u64;
@@ -70,6 +69,8 @@ pub struct Bom {
 pub struct BomPackage {
     /// The package.
     pub package: Package,
+    /// SHA-256 of the package file, where the build unpacked it.
+    pub archive: Option<String>,
     pub(crate) license: Option<License>,
 }
 
@@ -114,7 +115,11 @@ pub fn collect(tree: &dyn FileTree, layout: &SystemLayout) -> Result<Bom> {
     let mut listed = Vec::new();
     for package in packages(tree)? {
         let license = license::of(tree, &package)?;
-        listed.push(BomPackage { package, license });
+        listed.push(BomPackage {
+            package,
+            archive: None,
+            license,
+        });
     }
     let mut programs = Vec::new();
     for program in go_programs(tree)? {
@@ -207,14 +212,6 @@ impl Bom {
         Ok(text)
     }
 
-    /// The identifier of the distribution in package URLs: `debian-12`.
-    fn distribution(&self) -> String {
-        match &self.os.version_id {
-            Some(version) => format!("{}-{version}", self.os.id),
-            None => self.os.id.clone(),
-        }
-    }
-
     /// RFC 3339, in UTC.
     fn created_text(&self) -> String {
         timestamp(self.created)
@@ -267,15 +264,6 @@ fn timestamp(seconds: i64) -> String {
         rest / 60 % 60,
         rest % 60
     )
-}
-
-/// The name of a manager in package URLs.
-fn purl_type(manager: Manager) -> &'static str {
-    match manager {
-        Manager::Dpkg => "deb",
-        Manager::Rpm => "rpm",
-        Manager::Apk => "apk",
-    }
 }
 
 #[cfg(test)]

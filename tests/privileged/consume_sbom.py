@@ -3,11 +3,13 @@
 
 consume_sbom.py spdx|cyclonedx FILE
 
-SPDX: the reference validator of spdx-tools. CycloneDX: the published JSON
+SPDX: the published JSON schema, and the reference validator of spdx-tools,
+which knows what a schema cannot say. CycloneDX: the published JSON
 schema in its strict form, and the model of cyclonedx-python-lib. Prints name,
 version and package URL, one line each.
 """
 import json
+import pathlib
 import sys
 
 
@@ -18,6 +20,17 @@ def spdx(path):
         validate_full_spdx_document,
     )
 
+    import jsonschema
+
+    beside = pathlib.Path(__file__).parent
+    schema = json.loads((beside / "schema/spdx-2.3.json").read_text())
+    document = json.loads(pathlib.Path(path).read_text())
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    found = kind(schema).iter_errors(document)
+    errors = [f"{error.json_path}: {error.message}" for error in found]
+    if errors:
+        sys.exit("not valid: " + "; ".join(errors[:20]))
     document = parse_file(path)
     messages = validate_full_spdx_document(document)
     for message in messages[:20]:

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::license::License;
-use super::{Bom, BomImage, BomPackage, BomProgram, purl};
+use super::{Bom, BomImage, BomPackage, BomProgram};
 use crate::describe::go_binary::GoModule;
+use crate::describe::purl;
 
 const IMAGE: &str = "image";
 const SYSTEM: &str = "operating-system";
@@ -90,7 +91,7 @@ impl Document {
     fn add_package(&mut self, bom: &Bom, listed: &BomPackage) {
         let package = &listed.package;
         let details = &package.details;
-        let purl = purl::of_package(bom, package);
+        let purl = purl::of_package(&bom.os, package);
         let mut component = json!({
             "type": "library",
             "name": package.name,
@@ -110,6 +111,10 @@ impl Document {
         }
         if let Some(version) = &details.source_version {
             properties.push(property("source-version", version));
+        }
+        if let Some(digest) = &listed.archive {
+            component["hashes"] =
+                json!([{"alg": "SHA-256", "content": digest}]);
         }
         if let Some(checksum) = &details.checksum {
             // A digest of a part of the package file, not of the file.
@@ -169,7 +174,7 @@ impl Document {
     }
 
     fn add_image(&mut self, image: &BomImage) {
-        let purl = purl::of_image(image);
+        let purl = purl::of_image(&image.digest, &image.names);
         let name = image.names.first().map_or("image", String::as_str);
         let mut component = json!({
             "type": "container",

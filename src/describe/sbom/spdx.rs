@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{Bom, BomImage, BomPackage, BomProgram, purl};
+use super::{Bom, BomImage, BomPackage, BomProgram};
 use crate::describe::go_binary::GoModule;
+use crate::describe::purl;
 
 const NO_ASSERTION: &str = "NOASSERTION";
 const IMAGE: &str = "SPDXRef-image";
@@ -81,7 +82,7 @@ impl Document {
             "summary": bom.os.pretty_name,
             "downloadLocation": NO_ASSERTION,
             "filesAnalyzed": false,
-            "primaryPackagePurpose": "OPERATING-SYSTEM",
+            "primaryPackagePurpose": "OPERATING_SYSTEM",
         });
         if let Some(version) = &bom.os.version_id {
             system["versionInfo"] = json!(version);
@@ -143,7 +144,7 @@ impl Document {
             "licenseDeclared": license,
             "licenseConcluded": NO_ASSERTION,
             "copyrightText": NO_ASSERTION,
-            "externalRefs": [purl_reference(&purl::of_package(bom, package))],
+            "externalRefs": [purl_reference(&purl::of_package(&bom.os, package))],
         });
         let supplier = details.supplier.as_ref();
         if let Some(supplier) = supplier.or(details.maintainer.as_ref()) {
@@ -158,6 +159,11 @@ impl Document {
                 "built of the source package {name} {}",
                 version.unwrap_or_default()
             ));
+        }
+        if let Some(digest) = &listed.archive {
+            value["checksums"] = json!([
+                {"algorithm": "SHA256", "checksumValue": digest},
+            ]);
         }
         if let Some(checksum) = &details.checksum {
             // A digest of a part of the package file, not of the file.
@@ -244,7 +250,7 @@ impl Document {
             "licenseDeclared": NO_ASSERTION,
             "licenseConcluded": NO_ASSERTION,
             "copyrightText": NO_ASSERTION,
-            "externalRefs": [purl_reference(&purl::of_image(image))],
+            "externalRefs": [purl_reference(&purl::of_image(&image.digest, &image.names))],
             "comment": format!("also called {}", image.names.join(" ")),
         });
         if let Some(digest) = image.digest.strip_prefix("sha256:") {

@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
+#![forbid(unsafe_code)]
 //! Package URLs.
 //!
 //! Facts: the PURL specification, ECMA-427, and its types deb, rpm, apk,
 //! golang and oci.
 
-use super::{Bom, BomImage, purl_type};
-use crate::describe::go_binary::GoModule;
-use crate::describe::package::{Manager, Package};
+use super::go_binary::GoModule;
+use super::package::{Manager, Package};
+use crate::discover::OsRelease;
+
+/// The name of a manager in package URLs.
+pub(super) fn kind(manager: Manager) -> &'static str {
+    match manager {
+        Manager::Dpkg => "deb",
+        Manager::Rpm => "rpm",
+        Manager::Apk => "apk",
+    }
+}
+
+/// The identifier of a distribution: `debian-12`.
+fn distribution(os: &OsRelease) -> String {
+    match &os.version_id {
+        Some(version) => format!("{}-{version}", os.id),
+        None => os.id.clone(),
+    }
+}
 
 /// Percent-encodes what a part of a package URL may not hold; a colon stays.
 fn encoded(text: &str) -> String {
@@ -39,13 +57,13 @@ fn qualifiers(mut all: Vec<(&str, String)>) -> String {
 }
 
 /// `pkg:deb/debian/curl@7.88.1-10?arch=amd64&distro=debian-12`.
-pub(super) fn of_package(bom: &Bom, package: &Package) -> String {
+pub(crate) fn of_package(os: &OsRelease, package: &Package) -> String {
     let manager = package.details.manager;
     let architecture = match package.architecture.as_str() {
         "(none)" => String::new(),
         architecture => architecture.to_owned(),
     };
-    let mut more = vec![("arch", architecture), ("distro", bom.distribution())];
+    let mut more = vec![("arch", architecture), ("distro", distribution(os))];
     let version = match manager {
         // The epoch of rpm is a qualifier.
         Manager::Rpm => {
@@ -58,8 +76,8 @@ pub(super) fn of_package(bom: &Bom, package: &Package) -> String {
     };
     format!(
         "pkg:{}/{}/{}@{}{}",
-        purl_type(manager),
-        encoded(&bom.os.id.to_lowercase()),
+        kind(manager),
+        encoded(&os.id.to_lowercase()),
         encoded(&package.name),
         encoded(version),
         qualifiers(more)
@@ -80,8 +98,8 @@ pub(super) fn of_module(module: &GoModule) -> String {
 }
 
 /// `pkg:oci/pause@sha256:...?repository_url=registry.k8s.io/pause&tag=3.10`.
-pub(super) fn of_image(image: &BomImage) -> String {
-    let named = image.names.iter().filter_map(|name| split(name));
+pub(crate) fn of_image(digest: &str, names: &[String]) -> String {
+    let named = names.iter().filter_map(|name| split(name));
     // A name with a tag tells more.
     let best = named.max_by_key(|(_, tag)| tag.is_some());
     let (repository, tag) = best.unwrap_or(("", None));
@@ -90,7 +108,7 @@ pub(super) fn of_image(image: &BomImage) -> String {
     format!(
         "pkg:oci/{}@{}{}",
         encoded(&name.to_lowercase()),
-        encoded(&image.digest),
+        encoded(digest),
         qualifiers(vec![
             ("repository_url", repository.to_owned()),
             ("tag", tag.unwrap_or_default().to_owned()),
@@ -127,16 +145,9 @@ mod tests {
         ] {
             assert_eq!(split(name), expected, "{name}");
         }
-        let image = BomImage {
-            digest: "sha256:ab".into(),
-            media_type: String::new(),
-            names: vec![
-                "r.io/x/pause@sha256:ab".into(),
-                "r.io/x/pause:3".into(),
-            ],
-        };
+        let names = ["r.io/x/pause@sha256:ab", "r.io/x/pause:3"];
         assert_eq!(
-            of_image(&image),
+            of_image("sha256:ab", &names.map(str::to_owned)),
             "pkg:oci/pause@sha256:ab?repository_url=r.io/x/pause&tag=3"
         );
     }
