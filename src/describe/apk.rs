@@ -24,24 +24,27 @@ pub(super) fn packages(tree: &dyn FileTree) -> Result<Vec<Package>> {
     Ok(Vec::new())
 }
 
-/// Calls `visit` with every file of every package.
+/// Calls `visit` with the name of every package and each of its files.
 pub(super) fn files(
     tree: &dyn FileTree,
-    visit: &mut dyn FnMut(&str),
+    visit: &mut dyn FnMut(&str, &str),
 ) -> Result<()> {
     for path in INSTALLED {
         let Some(database) = tree.read(path)? else {
             continue;
         };
         let text = String::from_utf8_lossy(&database);
-        let mut directory = "";
+        let (mut package, mut directory) = ("", "");
         for line in text.lines() {
             match line.split_once(':') {
+                Some(("P", value)) => package = value,
                 Some(("F", value)) => {
                     directory = value;
-                    visit(&format!("/{value}"));
+                    visit(package, &format!("/{value}"));
                 }
-                Some(("R", name)) => visit(&format!("/{directory}/{name}")),
+                Some(("R", name)) => {
+                    visit(package, &format!("/{directory}/{name}"));
+                }
                 _ => {}
             }
         }

@@ -9,7 +9,9 @@
 
 mod accounts;
 mod boot;
+mod capability;
 mod files;
+mod node;
 mod packages;
 mod quote;
 mod repositories;
@@ -44,6 +46,10 @@ pub enum Topic {
     Repositories,
     /// Installed packages.
     Packages,
+    /// Kubernetes and what it needs, packaged or not.
+    Kubernetes,
+    /// What is in the stores of container runtimes.
+    ContainerImages,
     /// Kernels, initramfs and their command line.
     Kernel,
     /// Modules that are loaded or kept out, and their options.
@@ -173,6 +179,8 @@ pub fn diff(before: &Snapshot, after: &Snapshot) -> DiffReport {
             (Topic::Trust, both(repositories::trust)),
             (Topic::Repositories, both(repositories::repositories)),
             (Topic::Packages, packages::changes(before, after)),
+            (Topic::Kubernetes, both(node::kubernetes)),
+            (Topic::ContainerImages, both(node::images)),
             (Topic::Kernel, both(boot::kernel)),
             (Topic::Modules, both(boot::modules)),
             (Topic::Sysctl, both(boot::sysctl)),

@@ -71,17 +71,19 @@ pub(super) fn parse_status(status: &[u8]) -> Vec<Package> {
     all.map(|entry| entry.package).collect()
 }
 
-/// Calls `visit` with every file of every package.
+/// Calls `visit` with the name of every package and each of its files.
 pub(super) fn files(
     tree: &dyn FileTree,
-    visit: &mut dyn FnMut(&str),
+    visit: &mut dyn FnMut(&str, &str),
 ) -> Result<()> {
     for name in tree.names(INFO)? {
-        if !name.ends_with(".list") {
+        let Some(package) = name.strip_suffix(".list") else {
             continue;
-        }
+        };
+        let package = package.split(':').next().unwrap_or_default();
         let list = tree.read(format!("{INFO}/{name}"))?.unwrap_or_default();
-        String::from_utf8_lossy(&list).lines().for_each(&mut *visit);
+        let list = String::from_utf8_lossy(&list);
+        list.lines().for_each(|path| visit(package, path));
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ use crate::image::ImageInfo;
 pub use account::{AuthorizedKey, Group, PasswordState, SudoRule, User};
 pub use boot::{Boot, CommandLine, Kernel};
 pub use cloud_init::CloudInit;
+pub(super) use component::components;
 pub use component::{Component, VersionSource};
 pub use disk::{FilesystemRow, ImageRow, OsRow, PartitionRow};
 pub use listening::Listening;

@@ -155,6 +155,14 @@ pub fn owned_files(
     tree: &dyn FileTree,
     visit: &mut dyn FnMut(&str),
 ) -> Result<()> {
+    packaged_files(tree, &mut |_, path| visit(path))
+}
+
+/// Calls `visit` with the name of every package and each of its files.
+pub(super) fn packaged_files(
+    tree: &dyn FileTree,
+    visit: &mut dyn FnMut(&str, &str),
+) -> Result<()> {
     dpkg::files(tree, visit)?;
     rpm::files(tree, visit)?;
     apk::files(tree, visit)

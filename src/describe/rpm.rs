@@ -59,13 +59,14 @@ pub(super) fn packages_and_names(
     Ok(packages)
 }
 
-/// Calls `visit` with every file of every package.
+/// Calls `visit` with the name of every package and each of its files.
 pub(super) fn files(
     tree: &dyn FileTree,
-    visit: &mut dyn FnMut(&str),
+    visit: &mut dyn FnMut(&str, &str),
 ) -> Result<()> {
     each_header(tree, &mut |header| {
-        header.files(visit);
+        let name = header.text(Tag::Name).unwrap_or_default();
+        header.files(&mut |path| visit(&name, path));
         Ok(())
     })
 }

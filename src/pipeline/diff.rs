@@ -31,6 +31,9 @@ pub struct DiffOptions {
     pub after: LocalOptions,
     /// Compare every path with all its attributes, rather than meaning.
     pub strict: bool,
+    /// Mount the images even where they can be read without: capabilities of
+    /// files are compared, too.
+    pub mount: bool,
 }
 
 impl DiffOptions {
@@ -40,6 +43,7 @@ impl DiffOptions {
             before,
             after,
             strict: false,
+            mount: false,
         }
     }
 }
@@ -50,8 +54,8 @@ impl DiffOptions {
 /// Those of opening and reading; a difference is no error.
 ///
 /// # Privileges
-/// None for the meaning of images whose system is on ext filesystems; else
-/// root: CAP_SYS_ADMIN and CAP_MKNOD.
+/// None for the meaning of images whose system is on ext filesystems, unless
+/// they are to be mounted; else root: CAP_SYS_ADMIN and CAP_MKNOD.
 pub fn diff(options: &DiffOptions, monitor: &Monitor) -> Result<DiffReport> {
     let one = LocalImage::open_to_look(&options.before, monitor)?;
     let other = LocalImage::open_to_look(&options.after, monitor)?;
@@ -67,7 +71,10 @@ pub fn diff(options: &DiffOptions, monitor: &Monitor) -> Result<DiffReport> {
         let after = list(&other, &options.after)?;
         return Ok(compare_listings(&before, &after));
     }
-    let readable = is_readable(&one)? && is_readable(&other)?;
+    if options.mount {
+        capability::require_admin("mounting two images")?;
+    }
+    let readable = !options.mount && is_readable(&one)? && is_readable(&other)?;
     let take = |image: &LocalImage, options: &LocalOptions| match readable {
         true => read(image, monitor),
         false => {

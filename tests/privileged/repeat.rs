@@ -146,12 +146,19 @@ fn the_trees_are_the_same(lab: &Lab, first: &Path, second: &Path) {
         let (code, report) = diff(lab, args, first, second);
         assert_eq!((code, &report["identical"]), (0, &true.into()), "{report}");
     }
-    // One that was touched is found out.
-    Disk::new(second).change("touch -d @1 usr/bin/iw-hello", &[]);
+    // One that was touched is found out, and one that may do more.
+    let script = "touch -d @1 usr/bin/iw-hello\n\
+        setcap cap_net_raw,cap_bpf+ep usr/bin/iw-hello";
+    Disk::new(second).change(script, &[]);
     let (code, report) = diff(lab, &["--strict"], first, second);
     assert_eq!(code, 1);
     let found = findings(&report, "tree");
     assert_eq!(found, ["changed /usr/bin/iw-hello"], "{report}");
+    let (code, report) = diff(lab, &["--mount"], first, second);
+    assert_eq!(code, 1);
+    assert_eq!(findings(&report, "privileges"), ["added /usr/bin/iw-hello"]);
+    let told = "cap_net_raw,cap_bpf=ep";
+    assert!(report.to_string().contains(told), "{report}");
 }
 
 fn what_vouches_for_it(lab: &Lab, one: &Path, two: &Path) {
@@ -184,9 +191,13 @@ fn what_vouches_for_it(lab: &Lab, one: &Path, two: &Path) {
     assert_eq!(materials[1]["digest"]["sha256"], manifest["recipeSha256"]);
     assert_eq!(
         materials[2]["uri"],
-        "pkg:deb/debian/iw-hello@1.0-1?arch=all"
+        "pkg:deb/debian/iw-hello@1.0-1?arch=all&distro=debian-12"
     );
-    assert_eq!(materials.len(), 3, "{materials:#?}");
+    // Which package is in a file of the host is not known.
+    let package = one.parent().unwrap().join("iw-hello_1.0-1_all.deb");
+    assert_eq!(materials[3]["name"], "iw-hello_1.0-1_all.deb");
+    assert_eq!(materials[3]["digest"]["sha256"], sha256(&package).as_str());
+    assert_eq!(materials.len(), 4, "{materials:#?}");
 }
 
 fn the_recipe_is_told(lab: &Lab, image: &Path) {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::packages::Owners;
-use super::quote;
 use super::snapshot::{Record, Snapshot};
 use super::table::Table;
 use super::{Change, Finding};
+use super::{capability, quote};
 use crate::describe::EntryKind;
 
 /// Below these, sections of their own tell what changed.
@@ -57,17 +57,19 @@ fn differs(old: &Record, new: &Record) -> bool {
         (entry.kind, entry.mode, entry.uid, entry.gid)
     };
     owner(old) != owner(new)
+        || old.capability != new.capability
         || old.sha256 != new.sha256
         || old.target != new.target
 }
 
-/// Set-user-ID and set-group-ID programs, devices, and what everybody may
-/// write.
+/// Set-user-ID and set-group-ID programs, those with capabilities, devices,
+/// and what everybody may write.
 pub(super) fn privileges(snapshot: &Snapshot) -> Table {
     let mut table = Table::new();
     for (path, record) in &snapshot.entries {
         let entry = &record.entry;
         let what = match entry.kind {
+            EntryKind::File if record.capability.is_some() => "capabilities",
             EntryKind::File if entry.mode & 0o6000 != 0 => "runs as its owner",
             EntryKind::File if entry.mode & 0o002 != 0 => "EVERYBODY MAY WRITE",
             EntryKind::Directory if entry.mode & 0o1002 == 0o002 => {
@@ -76,10 +78,13 @@ pub(super) fn privileges(snapshot: &Snapshot) -> Table {
             EntryKind::Special => "a device, FIFO or socket",
             _ => continue,
         };
-        let shown = format!(
+        let mut shown = format!(
             "{what}: mode {:04o}, owner {}:{}",
             entry.mode, entry.uid, entry.gid
         );
+        if let Some(value) = &record.capability {
+            shown.push_str(&format!(", {}", capability::text(value)));
+        }
         table.insert(path.display().to_string(), shown.into());
     }
     table

@@ -64,7 +64,7 @@ pub(super) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Finding> {
     findings
 }
 
-/// Whose a path is, as far as dpkg's lists tell.
+/// Whose a path is, as far as the databases of packages tell.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
     /// Paths of packages that are the same in both images.
@@ -89,18 +89,15 @@ impl Owners {
         for (snapshot, own, other) in
             [(before, &old, &new), (after, &new, &old)]
         {
-            for (path, text) in snapshot.texts_in("/var/lib/dpkg/info", ".list")
-            {
-                let same = name_of(&path).is_some_and(|name| {
-                    let versions = |all: &BTreeMap<Key, BTreeSet<String>>| {
-                        all.iter()
-                            .filter(|(key, _)| key.0 == name)
-                            .map(|(_, versions)| versions.clone())
-                            .collect::<Vec<_>>()
-                    };
-                    versions(own) == versions(other)
-                });
-                let paths = text.lines().map(|line| owners.real(line));
+            for (name, paths) in &snapshot.owned {
+                let of_it = |all: &BTreeMap<Key, BTreeSet<String>>| {
+                    all.iter()
+                        .filter(|(key, _)| key.0 == *name)
+                        .map(|(_, versions)| versions.clone())
+                        .collect::<Vec<_>>()
+                };
+                let same = of_it(own) == of_it(other);
+                let paths = paths.iter().map(|path| owners.real(path));
                 let paths: Vec<PathBuf> = paths.collect();
                 match same {
                     true => owners.same.extend(paths),
@@ -112,12 +109,13 @@ impl Owners {
     }
 
     /// Where a path of a package's list is found in the tree.
-    fn real(&self, path: &str) -> PathBuf {
-        let top = path.split('/').nth(1).unwrap_or_default();
-        let linked = matches!(top, "bin" | "sbin" | "lib" | "lib64" | "lib32");
-        match self.merged && linked {
-            true => PathBuf::from(format!("/usr{path}")),
-            false => PathBuf::from(path),
+    fn real(&self, path: &Path) -> PathBuf {
+        const LINKED: [&str; 5] = ["bin", "sbin", "lib", "lib64", "lib32"];
+        let top = path.iter().nth(1);
+        let linked = LINKED.iter().any(|name| top.is_some_and(|t| t == *name));
+        match (self.merged && linked, path.strip_prefix("/")) {
+            (true, Ok(inside)) => Path::new("/usr").join(inside),
+            _ => path.to_owned(),
         }
     }
 
@@ -130,10 +128,4 @@ impl Owners {
     pub(super) fn is_changed_package(&self, path: &Path) -> bool {
         self.moved.contains(path)
     }
-}
-
-/// `libc6` of `/var/lib/dpkg/info/libc6:amd64.list`.
-fn name_of(path: &str) -> Option<&str> {
-    let file = path.rsplit('/').next()?.strip_suffix(".list")?;
-    file.split(':').next()
 }

@@ -2,13 +2,19 @@
 #![forbid(unsafe_code)]
 //! What a comparison needs of one image, taken in one pass over its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use sha2::Digest as _;
 
 use crate::block::ReadAt;
-use crate::describe::{Entry, FileTree, Package, TreeFile, packages};
+use crate::describe::inspect::{Component, components};
+use crate::describe::package::packaged_files;
+use crate::describe::{
+    ContainerImage, Entry, FileTree, Package, TreeFile, container_images,
+    go_programs, packages,
+};
 use crate::discover::{Role, SystemLayout};
 use crate::error::{Context, Error, Result};
 use crate::partition::Partition;
@@ -30,7 +36,7 @@ const MAX_DEPTH: usize = 256;
 const PIECE: usize = 256 << 10;
 
 /// Below these the content of small files is kept, to be read by a section.
-const KEPT: [&str; 9] = [
+const KEPT: [&str; 8] = [
     "/etc",
     "/boot/grub",
     "/boot/grub2",
@@ -38,9 +44,9 @@ const KEPT: [&str; 9] = [
     "/usr/lib/sysctl.d",
     "/usr/lib/modules-load.d",
     "/usr/lib/modprobe.d",
-    "/var/lib/dpkg/info",
     "/root/.ssh",
 ];
+const CAPABILITY: &str = "security.capability";
 
 /// One entry of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub(super) struct Record {
     pub(super) sha256: Option<Sha256>,
     /// Of a symbolic link.
     pub(super) target: Option<PathBuf>,
+    /// `security.capability` of a regular file, where the tree can tell.
+    pub(super) capability: Option<Vec<u8>>,
 }
 
 /// An image, as far as it is compared.
@@ -59,6 +67,10 @@ pub struct Snapshot {
     pub(super) boot_code: BTreeMap<u32, Sha256>,
     pub(super) layout: SystemLayout,
     pub(super) packages: Vec<Package>,
+    /// Names of packages, and their files as the database has them.
+    pub(super) owned: BTreeMap<String, BTreeSet<PathBuf>>,
+    pub(super) components: Vec<Component>,
+    pub(super) images: Vec<ContainerImage>,
     pub(super) entries: BTreeMap<PathBuf, Record>,
     texts: BTreeMap<PathBuf, Vec<u8>>,
 }
@@ -74,10 +86,14 @@ impl Snapshot {
         layout: &SystemLayout,
         monitor: &Monitor,
     ) -> Result<Self> {
+        let packages = packages(tree)?;
         let mut snapshot = Self {
             boot_code: boot_code(disk, layout)?,
             layout: layout.clone(),
-            packages: packages(tree)?,
+            owned: owned(tree)?,
+            components: components(&packages, &go_programs(tree)?),
+            packages,
+            images: container_images(tree)?,
             entries: BTreeMap::new(),
             texts: BTreeMap::new(),
         };
@@ -116,6 +132,7 @@ impl Snapshot {
             entry: *entry,
             sha256: None,
             target: None,
+            capability: None,
         };
         if entry.is_symlink() {
             record.target = tree.read_link(path)?;
@@ -129,6 +146,12 @@ impl Snapshot {
                 *room -= entry.len;
                 self.texts.insert(path.to_owned(), content);
             }
+        }
+        if entry.is_file() && entry.mode & 0o111 != 0 {
+            let all = tree.xattrs(path)?.unwrap_or_default();
+            let of_it = |(name, _): &(OsString, Vec<u8>)| name == CAPABILITY;
+            let found = all.into_iter().find(of_it);
+            record.capability = found.map(|(_, value)| value);
         }
         self.entries.insert(path.to_owned(), record);
         Ok(())
@@ -177,6 +200,15 @@ impl Snapshot {
             })
             .collect()
     }
+}
+
+fn owned(tree: &dyn FileTree) -> Result<BTreeMap<String, BTreeSet<PathBuf>>> {
+    let mut owned: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    packaged_files(tree, &mut |package, path| {
+        let paths = owned.entry(package.to_owned()).or_default();
+        paths.insert(PathBuf::from(path));
+    })?;
+    Ok(owned)
 }
 
 /// Digests of the ESP, of the BIOS boot partition, and as number 0 of the

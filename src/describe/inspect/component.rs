@@ -76,7 +76,7 @@ const KNOWN: [(&str, &[&str], &str); 13] = [
 const UNPACKAGED: [&str; 3] = ["/usr/local/", "/opt/", "/var/"];
 
 /// The components, in the order of the table.
-pub(super) fn components(
+pub(in crate::describe) fn components(
     packages: &[Package],
     programs: &[GoProgram],
 ) -> Vec<Component> {

@@ -12,4 +12,7 @@ pub(crate) struct Diff {
     /// Compare every path: content, mode, owner, time, extended attributes
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Mount the images, as root: capabilities of files are compared, too
+    #[arg(long, conflicts_with = "strict")]
+    pub(crate) mount: bool,
 }

@@ -28,6 +28,7 @@ pub(super) fn run(
     };
     let mut options = DiffOptions::new(image(&args.before), image(&args.after));
     options.strict = args.strict;
+    options.mount = args.mount;
     let report = pipeline::diff(&options, monitor)?;
     match global.json {
         true => render::print_json(&report)?,
@@ -66,6 +67,8 @@ fn title(topic: Topic) -> &'static str {
         Topic::Trust => "TRUST AND KEYS",
         Topic::Repositories => "REPOSITORIES",
         Topic::Packages => "PACKAGES",
+        Topic::Kubernetes => "KUBERNETES",
+        Topic::ContainerImages => "CONTAINER IMAGES",
         Topic::Kernel => "KERNEL",
         Topic::Modules => "KERNEL MODULES",
         Topic::Sysctl => "SYSCTL",
