@@ -2,14 +2,16 @@
 #![forbid(unsafe_code)]
 //! Outputs: how they get their names, and what is said about them.
 
+mod lock;
 mod manifest;
 mod provenance;
 mod publish;
 mod signature;
 
+pub use lock::{Lock, LockedBase, LockedFile, LockedImage, LockedPackage};
 pub use manifest::{
-    ArtifactRecord, CleanedRecord, InputRecord, Manifest, PackageChanges,
-    PackageUpdate,
+    ArtifactRecord, CleanedRecord, InputRecord, Manifest, Materials,
+    PackageChanges, PackageUpdate,
 };
 pub use provenance::provenance;
 pub use publish::Publisher;

@@ -40,6 +40,11 @@ pub(crate) use machine_id::LOADER_ENTRIES;
 const PRIVATE: &str = "/run/imagewright";
 const CMDLINE: &str = "/run/imagewright/cmdline";
 
+/// Where a guest sees the package files of a locked build, and in there the
+/// configuration of apt that has them as the only source.
+pub(crate) const PACKAGES: &str = "/run/imagewright-packages";
+pub(crate) const PACKAGES_CONFIG: &str = "apt.conf";
+
 /// Which network a guest sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -66,6 +71,9 @@ pub struct EnvironmentOptions {
     pub nodes: Vec<BlockNode>,
     /// Links below `/dev/disk`.
     pub links: Vec<DeviceLink>,
+    /// A directory of the host with package files, to be seen read-only; apt
+    /// is told of it.
+    pub packages: Option<PathBuf>,
     /// Variables every command gets besides the fixed ones.
     pub variables: Vec<(String, String)>,
     /// What the image's programs are for; the host's own when not said.
@@ -149,6 +157,11 @@ impl GuestEnvironment {
             options.network,
             options.read_only,
         )?;
+        if let Some(directory) = &options.packages {
+            show_packages(session, root, mounts, directory)?;
+            let path = format!("{PACKAGES}/{PACKAGES_CONFIG}");
+            self.variables.push(("APT_CONFIG".to_owned(), path));
+        }
         if !options.read_only {
             self.policy = policy::NoServices::install(root)?;
             self.initramfs = dracut::AnyMachine::install(root)?;
@@ -203,6 +216,23 @@ impl GuestEnvironment {
                     .during("restoring the image's root"))
             })
     }
+}
+
+fn show_packages(
+    session: &PrivateMounts,
+    root: &GuestRoot,
+    mounts: &mut MountStack,
+    directory: &Path,
+) -> Result<()> {
+    root.create_dir_all(PACKAGES, FileOwner::root(0o755))?;
+    let mut call = MountCall::bind(directory);
+    mounts.mount_guest(session, &call, root, Path::new(PACKAGES))?;
+    call.flags |= MsFlags::MS_REMOUNT
+        | MsFlags::MS_RDONLY
+        | MsFlags::MS_NOSUID
+        | MsFlags::MS_NODEV
+        | MsFlags::MS_NOEXEC;
+    mounts.remount_last(&call)
 }
 
 fn mount_virtual(

@@ -7,6 +7,7 @@ mod apk;
 mod bolt;
 mod container_archive;
 mod container_image;
+mod container_store;
 pub mod diff;
 mod dpkg;
 mod drop_in;
@@ -19,6 +20,7 @@ mod modules;
 mod mutation;
 mod package;
 mod program;
+pub(crate) mod purl;
 mod rpm;
 mod sbom;
 mod sysctl;
@@ -29,6 +31,7 @@ pub mod verify;
 pub use container_image::{
     ContainerImage, KUBERNETES_NAMESPACE, container_images,
 };
+pub(crate) use container_store::settled_stores;
 pub use go_binary::{GoBuildInfo, GoModule};
 pub use package::{
     Checksum, Manager, Package, PackageDetails, owned_files, packages,

@@ -38,7 +38,7 @@ mod replace;
 mod report;
 mod stream;
 mod table;
-mod tar;
+pub(crate) mod tar;
 mod vdi;
 mod vhd;
 mod vhdx;

@@ -11,7 +11,9 @@
 //! and [`customize`] do what their plans say. They and [`shell`] need root.
 
 mod build;
+mod bundle;
 mod compact;
+mod container_store;
 mod convert;
 mod customize;
 mod diff;
@@ -21,6 +23,7 @@ mod handover;
 mod input;
 mod inspect;
 mod local;
+mod locking;
 mod look;
 mod mounted;
 mod options;
@@ -37,7 +40,8 @@ mod sysprep;
 mod verify;
 mod work_dir;
 
-pub use build::{BuildOutcome, StoppedBuild, build, build_stages};
+pub use build::{build, build_stages, lock};
+pub use bundle::{BUNDLE_LOCK, BundleOptions, BundleReport, bundle};
 pub use compact::compact;
 pub use convert::convert;
 pub use customize::{
@@ -47,11 +51,12 @@ pub use diff::{DiffOptions, diff};
 pub use input::InputOptions;
 pub use inspect::{inspect, sbom};
 pub use local::LocalOptions;
+pub use locking::{LockMode, LockSources};
 pub use options::{BuildOptions, CustomizeOptions, ShellOptions, SourceDate};
 pub use package::{PackageOptions, PackagePlan, package, plan_package};
 pub use plan::{BuildPlan, OutputPlan, VerifyPlan, plan};
 pub use provision_plan::ProvisionPlan;
-pub use report::{BuildReport, Phase};
+pub use report::{BuildOutcome, BuildReport, Phase, StoppedBuild};
 pub use shell::{Shell, shell};
 pub use stage::{Stage, Stages};
 pub use sysprep::{Cleaned, SysprepOptions, SysprepReport, sysprep};

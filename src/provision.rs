@@ -6,9 +6,11 @@
 //! printable, so a dry run shows exactly what a run does. [`run`] does one.
 
 mod accounts;
+mod archive;
 mod boot_entries;
 mod containerd;
 mod files;
+mod host_file;
 mod images;
 mod kubeadm;
 mod kubernetes;
@@ -30,15 +32,17 @@ use crate::error::Result;
 use crate::progress::Monitor;
 use crate::recipe::{
     FileEntry, Hold, ImageName, PackageName, PackageSpec, Repository, Step,
+    without_user,
 };
 
 pub(crate) use accounts::{gid as group_id, uid as user_id};
+pub use archive::PackageArchive;
 pub use boot_entries::kernel_command_line;
 pub use images::PreloadImages;
 pub use kubeadm::KubeadmImages;
 pub(crate) use package_manager::KUBERNETES as KUBERNETES_PACKAGES;
 pub use package_manager::{
-    Installed, PackageManager, Supplies, package_manager,
+    Guest, Installed, PackageManager, Supplies, package_manager,
 };
 pub use plan::plan;
 pub use release::{ReleaseFile, ReleaseTarget};
@@ -145,7 +149,9 @@ impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddRepository(repository) => {
-                let uris = repository.uris.join(" ");
+                let uris: Vec<String> =
+                    repository.uris.iter().map(|u| without_user(u)).collect();
+                let uris = uris.join(" ");
                 write!(f, "add repository {} ({uris})", repository.name)
             }
             Self::Refresh => f.write_str("refresh package lists"),
@@ -161,7 +167,16 @@ impl fmt::Display for Task {
             Self::PreloadImages(images) => images.fmt(f),
             Self::File(entry) => write!(f, "write {entry}"),
             Self::NoSwap => f.write_str("turn off swap"),
-            Self::Step(step) => step.fmt(f),
+            Self::Step(step) => match step {
+                Step::Repository(repository) => {
+                    let mut text = step.to_string();
+                    for uri in &repository.uris {
+                        text = text.replace(uri, &without_user(uri));
+                    }
+                    f.write_str(&text)
+                }
+                step => step.fmt(f),
+            },
             Self::Hold(Hold::All) => f.write_str("hold all packages"),
             Self::Hold(Hold::Kubernetes) => {
                 f.write_str("hold the packages of Kubernetes")
@@ -235,7 +250,9 @@ pub fn run(
         Task::ConfigureContainerd(wanted) => {
             containerd::configure(&guest, wanted)
         }
-        Task::PreloadImages(images) => images::preload(&guest, images),
+        Task::PreloadImages(images) => {
+            images::preload(&guest, images, supplies)
+        }
         Task::File(entry) => files::write_entry(environment.root(), entry),
         Task::NoSwap => swap::turn_off(environment.root()),
         Task::Step(step) => return steps::run(step, &guest, help),

@@ -72,8 +72,8 @@ pub use kubernetes::{
 };
 pub use layer::RecipeLayers;
 pub use package::{Hold, PackageName, PackageSpec, Packages};
-pub(crate) use path::percent_decode;
 pub use path::{GuestPath, HostPath, Location};
+pub(crate) use path::{percent_decode, without_user};
 pub use preset::Preset;
 pub use proxy::Proxy;
 pub use repository::{Key, Repository};

@@ -40,8 +40,11 @@ pub mod fuzzing;
 mod hash;
 #[cfg(feature = "http")]
 mod http;
+mod pulled_image;
 mod reader;
 mod reference;
+#[cfg(feature = "http")]
+pub(crate) mod registry;
 #[cfg(feature = "http")]
 mod remote;
 mod signature;
@@ -53,6 +56,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub(crate) use pulled_image::PulledImage;
 pub use reference::{Reference, Url};
 pub use signature::Signer;
 
@@ -82,6 +86,8 @@ pub struct FetchOptions {
     /// Takes a local file without looking for a checksum: one's own work,
     /// that no checksum file beside it can know.
     pub as_it_is: bool,
+    /// Headers to send besides; not to another host that a server names.
+    pub(crate) headers: Vec<(String, String)>,
     /// How long a server may be silent; 60 s.
     pub timeout: Duration,
     /// The first wait after a failed request, doubled each time; 500 ms.
@@ -98,6 +104,7 @@ impl Default for FetchOptions {
             keyring: None,
             insecure_no_checksum: false,
             as_it_is: false,
+            headers: Vec::new(),
             timeout: Duration::from_secs(60),
             retry_delay: Duration::from_millis(500),
         }

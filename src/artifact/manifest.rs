@@ -5,13 +5,15 @@
 //! The same inputs give the same bytes: nothing in it is a time, a path of
 //! the host or a random number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::LockedFile;
 use crate::describe::{ContainerImage, Package};
 use crate::discover::SystemLayout;
 use crate::error::{Error, Result};
+use crate::provision::PackageArchive;
 use crate::source::Verification;
 
 /// The whole manifest.
@@ -43,8 +45,22 @@ pub struct Manifest {
     pub container_images: Vec<ContainerImage>,
     /// What changed between the two.
     pub packages_changed: PackageChanges,
+    /// What was taken besides the image and the recipe.
+    pub materials: Materials,
     /// The outputs.
     pub artifacts: Vec<ArtifactRecord>,
+}
+
+/// What went into an image, by digest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Materials {
+    /// Package files that were had from repositories and unpacked, those of
+    /// packages that are gone again among them; none where the package
+    /// manager does not keep them for long enough.
+    pub archives: Vec<PackageArchive>,
+    /// What the recipe names: keys, programs, archives, files of the host.
+    pub files: Vec<LockedFile>,
 }
 
 /// The image that was taken.
@@ -156,6 +172,14 @@ impl Manifest {
     /// The version of the document written here.
     pub const API_VERSION: &'static str = "imagewright/v1alpha1";
 
+    /// The packages that were not there before, or of another version.
+    pub(super) fn packages_come(&self) -> Vec<&Package> {
+        let before: BTreeSet<_> =
+            self.packages_before.iter().map(key).collect();
+        let after = self.packages_after.iter();
+        after.filter(|p| !before.contains(&key(p))).collect()
+    }
+
     /// The document, ended by a newline.
     ///
     /// # Errors
@@ -166,6 +190,10 @@ impl Manifest {
         text.push('\n');
         Ok(text)
     }
+}
+
+fn key(package: &Package) -> (&str, &str, &str) {
+    (&package.name, &package.architecture, &package.version)
 }
 
 #[cfg(test)]

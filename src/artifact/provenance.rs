@@ -9,11 +9,14 @@
 //! Facts: <https://in-toto.io/Statement/v1>, <https://slsa.dev/provenance/v1>,
 //! the package-url specification.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::Manifest;
-use crate::describe::Package;
+use super::{LockedFile, Manifest};
+use crate::describe::{ContainerImage, Package, purl};
 use crate::error::{Error, Result};
+use crate::provision::PackageArchive;
 
 /// What kind of build this is: the meaning of the parameters.
 const BUILD_TYPE: &str = "urn:imagewright:build:v1alpha1";
@@ -64,7 +67,7 @@ pub fn provenance(manifest: &Manifest) -> Result<String> {
     Ok(text)
 }
 
-/// The base image, the recipe, and every package that was unpacked.
+/// The base image, the recipe, and everything that was taken besides.
 fn dependencies(manifest: &Manifest) -> Vec<Value> {
     let mut all = vec![
         json!({
@@ -78,61 +81,93 @@ fn dependencies(manifest: &Manifest) -> Vec<Value> {
             "annotations": {"role": "recipe, as canonical JSON"},
         }),
     ];
-    let changes = &manifest.packages_changed;
-    let updated = changes
-        .updated
-        .iter()
-        .map(|update| (&update.name, &update.to, &update.architecture));
-    let added = changes.added.iter().map(
-        |Package {
-             name,
-             version,
-             architecture,
-             ..
-         }| { (name, version, architecture) },
-    );
-    let mut packages: Vec<_> = added.chain(updated).collect();
-    packages.sort();
-    let os = &manifest.layout.os;
-    let kind = match &manifest.layout.family {
-        Some(crate::discover::Family::Debian) => "deb",
-        _ => "rpm",
-    };
-    for (name, version, architecture) in packages {
-        all.push(json!({
-            "uri": format!(
-                "pkg:{kind}/{}/{}@{}?arch={}",
-                quote(&os.id),
-                quote(name),
-                quote(version),
-                quote(architecture)
-            ),
-            "annotations": {"role": "package"},
-        }));
-    }
+    all.extend(packages(manifest));
+    all.extend(manifest.materials.files.iter().map(file));
+    all.extend(images(&manifest.container_images));
     all
 }
 
-/// As the package-url specification escapes a name or a version.
-fn quote(text: &str) -> String {
-    let mut quoted = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'.' | b'-' | b'_' | b'~' | b':' => quoted.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => quoted.push(char::from(byte)),
-            _ => quoted.push_str(&format!("%{byte:02X}")),
+/// What was unpacked, and what came some other way.
+fn packages(manifest: &Manifest) -> Vec<Value> {
+    let os = &manifest.layout.os;
+    let come = manifest.packages_come();
+    let archives = &manifest.materials.archives;
+    let mut packages: Vec<(String, Value)> = Vec::new();
+    for archive in archives {
+        let uri = match come.iter().find(|package| is_of(archive, package)) {
+            Some(package) => purl::of_package(os, package),
+            // Gone again: only apt's are known.
+            None => purl::of_package(os, &gone(archive)),
+        };
+        let mut value = json!({
+            "uri": uri,
+            "digest": {"sha256": archive.sha256},
+            "annotations": {"role": "package"},
+        });
+        if let Some(location) = &archive.uri {
+            value["downloadLocation"] = json!(location);
         }
+        packages.push((uri, value));
     }
-    quoted
+    for package in come {
+        if archives.iter().any(|archive| is_of(archive, package)) {
+            continue;
+        }
+        let uri = purl::of_package(os, package);
+        let value = json!({"uri": uri, "annotations": {"role": "package"}});
+        packages.push((uri, value));
+    }
+    packages.sort_by(|a, b| a.0.cmp(&b.0));
+    packages.into_iter().map(|(_, value)| value).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn is_of(archive: &PackageArchive, package: &Package) -> bool {
+    let Package {
+        name,
+        architecture,
+        version,
+        ..
+    } = package;
+    archive.is_of(name, architecture, version)
+}
 
-    #[test]
-    fn a_package_url_is_escaped() {
-        assert_eq!(quote("1:1.6~ds1-1+deb12u3"), "1:1.6~ds1-1%2Bdeb12u3");
-        assert_eq!(quote("a/b@c d"), "a%2Fb%40c%20d");
+fn gone(archive: &PackageArchive) -> Package {
+    Package {
+        name: archive.name.clone(),
+        version: archive.version.clone(),
+        architecture: archive.architecture.clone(),
+        ..Package::default()
     }
+}
+
+fn file(file: &LockedFile) -> Value {
+    let mut value = json!({
+        "name": file.name,
+        "digest": {"sha256": file.sha256},
+        "annotations": {"role": "file of the recipe"},
+    });
+    if let Some(url) = &file.url {
+        value["uri"] = json!(url);
+    }
+    value
+}
+
+/// Each once, whatever its names.
+fn images(images: &[ContainerImage]) -> Vec<Value> {
+    let mut by_digest: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for image in images {
+        let names = by_digest.entry(&image.digest).or_default();
+        names.push(image.name.clone());
+    }
+    let material = |(digest, names): (&str, Vec<String>)| {
+        let mut value = json!({
+            "uri": purl::of_image(digest, &names),
+            "annotations": {"role": "container image"},
+        });
+        if let Some((algorithm, hex)) = digest.split_once(':') {
+            value["digest"] = json!({algorithm: hex});
+        }
+        value
+    };
+    by_digest.into_iter().map(material).collect()
 }

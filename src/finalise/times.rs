@@ -5,6 +5,7 @@
 //! As the specification of `SOURCE_DATE_EPOCH` asks: a time later than the
 //! epoch becomes the epoch, an earlier one stays.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
@@ -12,6 +13,8 @@ use nix::sys::time::TimeSpec;
 
 use crate::error::{Context, Result};
 use crate::mount::GuestRoot;
+
+const SCRATCH: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// The newest change of a file's content in the image's root filesystem, in
 /// seconds since 1970, rounded up: no file of the image is later than that.
@@ -43,6 +46,9 @@ pub fn newest_time(root: &GuestRoot) -> Result<i64> {
 /// Sets every time of a file that is later than `epoch`, in seconds since
 /// 1970, to it; returns how many files had one.
 ///
+/// Directories for temporary files get it in any case: whether a program used
+/// one must not be seen.
+///
 /// Files that may not be changed (chattr +i) keep their times.
 ///
 /// # Errors
@@ -54,10 +60,15 @@ pub fn clamp_times(root: &GuestRoot, epoch: i64) -> Result<usize> {
         let stat = entry.stat;
         let modified = TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec);
         let accessed = TimeSpec::new(stat.st_atime, stat.st_atime_nsec);
-        if modified <= limit && accessed <= limit {
+        let scratch = SCRATCH.iter().any(|path| entry.path == Path::new(path));
+        let wanted = match scratch {
+            true => limit,
+            false => modified.min(limit),
+        };
+        if modified == wanted && accessed <= limit {
             return Ok(());
         }
-        match entry.set_times(&accessed.min(limit), &modified.min(limit)) {
+        match entry.set_times(&accessed.min(limit), &wanted) {
             Ok(()) => clamped += 1,
             Err(Errno::EPERM | Errno::EROFS) => {
                 tracing::warn!("{} keeps its time", entry.path.display());
@@ -96,11 +107,15 @@ mod tests {
             let time = found.modified().unwrap();
             time.duration_since(UNIX_EPOCH).unwrap()
         };
+        fs::create_dir(dir.path().join("tmp")).unwrap();
+        let scratch = fs::File::open(dir.path().join("tmp")).unwrap();
+        let early = UNIX_EPOCH + Duration::new(5, 0);
+        scratch.set_modified(early).unwrap();
         std::os::unix::fs::symlink("/none", dir.path().join("l")).unwrap();
         assert!(newest_time(&root).unwrap() > 1000);
         assert!(clamp_times(&root, 1000).unwrap() > 0);
         assert_eq!(read("d/old"), Duration::new(999, 5));
-        for name in ["d/same", "d/later", "d", ".", "l"] {
+        for name in ["d/same", "d/later", "d", ".", "l", "tmp"] {
             assert_eq!(read(name), Duration::new(1000, 0), "{name}");
         }
         assert_eq!(newest_time(&root).unwrap(), 1000);

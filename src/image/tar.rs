@@ -12,7 +12,8 @@ mod writer;
 pub(super) use disk::only_disk;
 pub(super) use reader::{Member, read_members};
 pub(super) use sparse::sparse_header;
-pub(super) use writer::{END, Owner, header_bytes, padding, space};
+pub(super) use writer::space;
+pub(crate) use writer::{END, Owner, header_bytes, padding};
 
 const BLOCK: u64 = 512;
 

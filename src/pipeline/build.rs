@@ -4,17 +4,21 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use serde::Serialize;
-
+use super::container_store::settle_stores;
 use super::handover::{Facts, Handover, NewHandover, build_digest};
 use super::input::Input;
+use super::locking::{Beginning, Ending, LockMode, Locking};
 use super::mounted::LeftDisk;
 use super::packaging::{DiskFacts, Packaging, Taken};
 use super::provisioning::{Provisioning, explain_full_host};
-use super::report::{Phase, Stopwatch};
+use super::report::Stopwatch;
 use super::verify::{Checking, load_checks};
 use super::work_dir::WorkDir;
-use super::{BuildOptions, BuildPlan, BuildReport, Stage, Stages};
+use super::{
+    BuildOptions, BuildOutcome, BuildPlan, BuildReport, Stage, Stages,
+    StoppedBuild,
+};
+use crate::artifact::{Lock, Materials};
 use crate::block::FileDisk;
 use crate::describe::goss::GossFile;
 use crate::describe::verify::{Status, VerifyReport};
@@ -27,33 +31,6 @@ use crate::sys::namespace::{PrivateMounts, in_private_mounts};
 
 /// The phases besides the tasks.
 const FIXED_PHASES: usize = 7;
-
-/// How far a build came.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-#[non_exhaustive]
-pub enum BuildOutcome {
-    /// It is done.
-    Done(Box<BuildReport>),
-    /// It stopped, and can be continued.
-    Stopped(StoppedBuild),
-}
-
-/// A build that stopped where it was told to.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct StoppedBuild {
-    /// The last stage that is done.
-    pub stopped_after: Stage,
-    /// The directory that the next run continues with.
-    pub kept: PathBuf,
-    /// Passwords that were made up; nothing else knows them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub passwords: Vec<NewPassword>,
-    /// How long each phase took.
-    pub phases: Vec<Phase>,
-}
 
 /// Builds images by a recipe.
 ///
@@ -99,24 +76,91 @@ pub fn build_stages(
     let plan = BuildPlan::new(options, &input)?;
     let checks = usize::from(plan.verify.is_some());
     watch.expect(FIXED_PHASES + checks + plan.provision.tasks.len());
+    refuse_stages(options, stages)?;
+    run(options, &input, &plan, monitor, |build| {
+        build.run(stages, watch)
+    })
+}
+
+/// Does a build as far as to know what it takes.
+///
+/// No image is written; the session works as [`build`] does.
+///
+/// # Errors
+/// As [`build`]; `Unsupported` when it cannot be known what was taken.
+///
+/// # Privileges
+/// As [`build`].
+pub fn lock(options: &BuildOptions, monitor: &Monitor) -> Result<Lock> {
+    capability::require_admin("locking a build")?;
+    let options = &BuildOptions {
+        lock: LockMode::Record(PathBuf::new()),
+        ..options.clone()
+    };
+    let mut watch = Stopwatch::new(monitor, FIXED_PHASES);
+    watch.begin("fetch and verify the image");
+    let scratch = options.work_base();
+    let input = Input::fetch(&options.input, &scratch, monitor)?;
+    let plan = BuildPlan::new(options, &input)?;
+    watch.expect(FIXED_PHASES + plan.provision.tasks.len());
+    run(options, &input, &plan, monitor, |build| {
+        in_private_mounts(|session| {
+            let file = build.work.unnamed_file()?;
+            let done = build.provision(file, session, &mut watch)?;
+            let closed = done.mounted.close();
+            let lock = done.lock.ok_or_else(|| Error::internal("no lock"));
+            after(lock, closed)
+        })
+    })
+}
+
+/// Finds what a lock names, then makes the places to work in, and works.
+fn run<T>(
+    options: &BuildOptions,
+    input: &Input,
+    plan: &BuildPlan,
+    monitor: &Monitor,
+    work_on: impl FnOnce(&Build<'_>) -> Result<T>,
+) -> Result<T> {
+    let beginning = Beginning {
+        recipe: &options.recipe,
+        tasks: &plan.provision.tasks,
+        fetch: &options.input.fetch,
+        monitor,
+    };
+    let mut locking = Locking::prepare(&options.lock, &beginning)?;
+    let goss = load_checks(Some(&options.recipe))?;
     fs::create_dir_all(&options.output)
         .during("making the output directory")
         .at(&options.output)?;
     let work = WorkDir::create(&options.work_base())?;
-    let goss = load_checks(Some(&options.recipe))?;
-    let build = Build {
-        options,
-        plan: &plan,
-        goss: &goss,
-        input: &input,
-        digest: build_digest(&options.recipe, &plan.provision)?,
-        work: &work,
-        monitor,
-    };
-    let done = build
-        .run(stages, watch)
-        .map_err(|error| explain_full_host(error, &options.output));
+    let done = locking.gather(&work).and_then(|()| {
+        work_on(&Build {
+            options,
+            plan,
+            goss: &goss,
+            input,
+            digest: build_digest(&options.recipe, &plan.provision)?,
+            locking: &locking,
+            work: &work,
+            monitor,
+        })
+    });
+    let done = done.map_err(|error| explain_full_host(error, &options.output));
     after(done, work.close())
+}
+
+/// What is taken is known where the tasks are done and the outputs written.
+fn refuse_stages(options: &BuildOptions, stages: Stages) -> Result<()> {
+    let whole =
+        stages.from() == Stage::Fetch && stages.until() == Stage::Package;
+    match (&options.lock, whole) {
+        (LockMode::Off, _) | (_, true) => Ok(()),
+        _ => Err(Error::invalid(
+            "a lock is written or obeyed by a build that does not stop",
+        )
+        .hint("leave --until and --from out")),
+    }
 }
 
 struct Build<'a> {
@@ -125,6 +169,7 @@ struct Build<'a> {
     goss: &'a [GossFile],
     input: &'a Input,
     digest: String,
+    locking: &'a Locking,
     work: &'a WorkDir,
     monitor: &'a Monitor,
 }
@@ -137,6 +182,8 @@ struct Provisioned {
     after: Vec<Package>,
     epoch: Option<i64>,
     passwords: Vec<NewPassword>,
+    lock: Option<Lock>,
+    materials: Materials,
     file: File,
     mounted: LeftDisk,
 }
@@ -207,6 +254,7 @@ impl Build<'_> {
         let facts = Facts {
             packages_before: done.before,
             source_date_epoch: done.epoch,
+            materials: done.materials,
         };
         let stage = Stage::Provision;
         self.stop(new, stage, Some(facts), done.passwords, watch)
@@ -265,6 +313,8 @@ impl Build<'_> {
             after: after_tasks,
             epoch: facts.source_date_epoch,
             passwords: Vec::new(),
+            lock: None,
+            materials: facts.materials,
             file,
             mounted,
         };
@@ -280,6 +330,7 @@ impl Build<'_> {
             network: self.options.network,
             own_fat: self.options.own_fat,
             source_date: self.options.source_date,
+            locking: self.locking,
             work: self.work,
             monitor: self.monitor,
         }
@@ -306,16 +357,31 @@ impl Build<'_> {
             };
             let passwords = provisioning.run_tasks(&mounted, watch)?;
             let after = describe::packages(mounted.root())?;
-            Ok((before, files, after, passwords))
+            let tasks = &self.plan.provision.tasks;
+            settle_stores(tasks, mounted.root(), mounted.epoch())?;
+            let images = describe::container_images(mounted.root())?;
+            self.locking.require(&after, &images)?;
+            let lock = self.locking.finish(&Ending {
+                recipe: &self.options.recipe,
+                tasks,
+                input: self.input,
+                epoch: mounted.epoch(),
+                before: &before,
+                after: &after,
+                images: &images,
+            })?;
+            Ok((before, files, after, passwords, lock))
         };
         match work() {
             Err(error) => after(Err(error), mounted.close()),
-            Ok((before, files, after, passwords)) => Ok(Provisioned {
+            Ok((before, files, after, passwords, lock)) => Ok(Provisioned {
                 before,
                 files,
                 after,
                 epoch: mounted.epoch(),
                 passwords,
+                lock,
+                materials: self.locking.materials(),
                 file,
                 mounted: mounted.leave()?,
             }),
@@ -345,6 +411,7 @@ impl Build<'_> {
             input: &self.input.record,
             layout: &plan.layout,
             files: done.files.as_ref(),
+            archives: &done.materials.archives,
             epoch: done.epoch,
         };
         let finalised = packaging.finalise(done.mounted, &taken, &mut watch)?;
@@ -358,10 +425,16 @@ impl Build<'_> {
             images,
             cleaned: finalised.cleaned,
             bom: finalised.bom,
+            materials: done.materials,
             epoch: done.epoch,
         };
         let (manifest, files) =
             packaging.publish(done.file, facts, &mut watch)?;
+        if let (Some(lock), LockMode::Record(path)) =
+            (&done.lock, &self.options.lock)
+        {
+            lock.save(path)?;
+        }
         Ok(BuildOutcome::Done(Box::new(BuildReport {
             manifest,
             files,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::input::Input;
+use super::locking::Locking;
 use super::plan::OutputPlan;
 use super::provision_plan::ProvisionPlan;
 use super::provisioning::{Provisioning, explain_full_host};
@@ -117,6 +118,7 @@ pub fn customize(
             network: options.network,
             own_fat: options.own_fat,
             source_date: SourceDate::Clock,
+            locking: &Locking::off(),
             work: &work,
             monitor,
         };

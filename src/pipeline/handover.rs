@@ -17,6 +17,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::{ProvisionPlan, Stage};
+use crate::artifact::Materials;
 use crate::describe::Package;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::recipe::{Recipe, Sha256};
@@ -51,6 +52,8 @@ pub(super) struct Facts {
     /// What bounds the times of files.
     #[serde(default)]
     pub(super) source_date_epoch: Option<i64>,
+    /// What the tasks took.
+    pub(super) materials: Materials,
 }
 
 /// A hand-over in the making: a directory of the session.
@@ -291,6 +294,7 @@ mod tests {
         let facts = Facts {
             packages_before: Vec::new(),
             source_date_epoch: None,
+            materials: Materials::default(),
         };
         new.keep(base, stage, build.to_owned(), Some(facts))
             .unwrap()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::discovery::{Discovered, discover};
+use super::locking::Locking;
 use super::work_dir::WorkDir;
 use crate::artifact::InputRecord;
 use crate::block::{CopyOptions, copy_to_raw};
@@ -13,8 +14,8 @@ use crate::discover::{DiscoverOptions, SystemLayout};
 use crate::error::{Context, Result};
 use crate::image::{self, Format, Gate, Image, OpenOptions};
 use crate::progress::Monitor;
-use crate::provision::Supplies;
-use crate::recipe::{Key, Location};
+use crate::provision::{PackageArchive, Supplies};
+use crate::recipe::{ImageName, Key, Location, Sha256};
 use crate::source::{FetchOptions, Reference, fetch};
 
 /// Which image, what vouches for it, and how it is opened.
@@ -138,6 +139,7 @@ impl Input {
 /// Brings what a recipe names, by the cache.
 pub(super) struct Fetcher<'a> {
     pub(super) options: &'a InputOptions,
+    pub(super) locking: &'a Locking,
 }
 
 impl Supplies for Fetcher<'_> {
@@ -146,12 +148,16 @@ impl Supplies for Fetcher<'_> {
             Key::Inline(armor) => return Ok(armor.clone().into_bytes()),
             Key::At(location) => location,
         };
+        if let Some(path) = self.locking.file(location)? {
+            return fs::read(&path).at(&path);
+        }
         // A key by https is as good as the server's certificate.
         let mut options = FetchOptions::new().insecure_no_checksum(true);
         options.cache_dir.clone_from(&self.options.fetch.cache_dir);
         let reference = Reference::try_from(location)?;
         let fetched = fetch(&reference, &options, monitor)
             .during("fetching the key of a repository")?;
+        self.locking.met_file(location, fetched.sha256);
         fs::read(&fetched.path).at(&fetched.path)
     }
 
@@ -161,10 +167,38 @@ impl Supplies for Fetcher<'_> {
         checksums: &Location,
         monitor: &Monitor,
     ) -> Result<PathBuf> {
+        if let Some(path) = self.locking.file(file)? {
+            return Ok(path);
+        }
         let mut options =
             FetchOptions::new().checksums(Reference::try_from(checksums)?);
         options.cache_dir.clone_from(&self.options.fetch.cache_dir);
-        let file = Reference::try_from(file)?;
-        fetch(&file, &options, monitor).map(|fetched| fetched.path)
+        let fetched = fetch(&Reference::try_from(file)?, &options, monitor)?;
+        self.locking.met_file(file, fetched.sha256);
+        Ok(fetched.path)
+    }
+
+    fn asks_for_places(&self) -> bool {
+        self.locking.is_recording()
+    }
+
+    fn took(&self, archives: Vec<PackageArchive>) {
+        self.locking.took(archives);
+    }
+
+    fn pulled(&self, name: &ImageName, architecture: &str) {
+        self.locking.pulled(name, architecture);
+    }
+
+    fn image_digest(&self, name: &ImageName) -> Option<Sha256> {
+        self.locking.image_digest(name)
+    }
+
+    fn image_archive(&self, name: &ImageName) -> Option<PathBuf> {
+        self.locking.image_archive(name)
+    }
+
+    fn salt(&self, user: &str) -> Option<Sha256> {
+        self.locking.salt(user)
     }
 }

@@ -2,6 +2,7 @@
 //! A working disk that is attached, mounted and dressed.
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use crate::attach::{AttachOptions, AttachedDisk, PartitionRange};
 use crate::chroot::{
@@ -31,6 +32,7 @@ pub(super) struct MountedOptions {
     pub(super) grow: Option<FilesystemGrowth>,
     pub(super) variables: Vec<(String, String)>,
     pub(super) source_date: Option<SourceDate>,
+    pub(super) packages: Option<PathBuf>,
 }
 
 /// Everything a session holds in the kernel.
@@ -215,6 +217,7 @@ fn enter(
         kernel_command_line: kernel_command_line(tree.root(), layout)?,
         nodes: disk.nodes().to_vec(),
         links: device_links(layout, disk),
+        packages: options.packages.clone(),
         variables,
         architecture: layout.architecture,
     };

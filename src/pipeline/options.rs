@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::InputOptions;
 use super::single_output::directory_of;
-use crate::artifact::SigningKey;
+use super::{InputOptions, LockMode, LockSources};
+use crate::artifact::{Lock, SigningKey};
 use crate::chroot::Network;
 use crate::image::{Compression, Format};
 use crate::recipe::Recipe;
@@ -47,6 +47,9 @@ pub struct BuildOptions {
     pub own_fat: bool,
     /// What bounds the times of files.
     pub source_date: SourceDate,
+    /// Whether a lock is written or obeyed; see also
+    /// [`locked`](Self::locked).
+    pub lock: LockMode,
     /// What the checksums are signed with.
     pub signing_key: Option<Arc<SigningKey>>,
 }
@@ -67,8 +70,25 @@ impl BuildOptions {
             network: Network::Host,
             own_fat: false,
             source_date: SourceDate::Base,
+            lock: LockMode::Off,
             signing_key: None,
         }
+    }
+
+    /// Takes exactly what `lock` says, from `sources` and the places it
+    /// remembers. Offline, programs of the image have no network.
+    #[must_use]
+    pub fn locked(mut self, lock: Lock, sources: LockSources) -> Self {
+        self.input.fetch.sha256 = Some(lock.base.sha256);
+        self.source_date = match lock.source_date_epoch {
+            Some(epoch) => SourceDate::At(epoch),
+            None => SourceDate::Clock,
+        };
+        if sources.offline {
+            self.network = Network::None;
+        }
+        self.lock = LockMode::Use(Box::new(lock), sources);
+        self
     }
 
     /// Where the session works.

@@ -17,7 +17,7 @@ use super::provisioning::explain_full_host;
 use super::report::Stopwatch;
 use super::work_dir::WorkDir;
 use super::{BuildReport, InputOptions, OutputPlan};
-use crate::artifact::InputRecord;
+use crate::artifact::{InputRecord, Materials};
 use crate::describe::{self, ContainerImage, Package};
 use crate::error::{Context, Result, after};
 use crate::finalise;
@@ -203,6 +203,7 @@ impl Run<'_> {
             images,
             cleaned: finalised.cleaned,
             bom: finalised.bom,
+            materials: Materials::default(),
             epoch: None,
         };
         let (manifest, files) =
@@ -244,6 +245,7 @@ impl Run<'_> {
             input: &self.input.record,
             layout,
             files: None,
+            archives: &[],
             epoch: None,
         };
         if self.options.clean_up {

@@ -10,8 +10,8 @@ use super::plan::OutputPlan;
 use super::report::Stopwatch;
 use super::work_dir::WorkDir;
 use crate::artifact::{
-    ArtifactRecord, CleanedRecord, InputRecord, Manifest, PackageChanges,
-    Publisher, SigningKey, provenance,
+    ArtifactRecord, CleanedRecord, InputRecord, Manifest, Materials,
+    PackageChanges, Publisher, SigningKey, provenance,
 };
 use crate::block::ReadAt;
 use crate::describe::{self, Bom, BomBase, ContainerImage, Package, Snapshot};
@@ -22,6 +22,7 @@ use crate::image::{self, OpenOptions, WriteOptions};
 use crate::mount::FileOwner;
 use crate::partition::Architecture;
 use crate::progress::Monitor;
+use crate::provision::PackageArchive;
 use crate::recipe::{self, Recipe, SbomRequest};
 
 /// What phase 2 works with.
@@ -44,6 +45,8 @@ pub(super) struct DiskFacts {
     pub(super) images: Vec<ContainerImage>,
     pub(super) cleaned: Vec<CleanedRecord>,
     pub(super) epoch: Option<i64>,
+    /// What was taken besides the image.
+    pub(super) materials: Materials,
     /// What is in it, where the recipe asks.
     pub(super) bom: Option<Bom>,
 }
@@ -54,6 +57,8 @@ pub(super) struct Taken<'a> {
     pub(super) layout: &'a SystemLayout,
     /// Its files before the tasks, where they were noted.
     pub(super) files: Option<&'a Snapshot>,
+    /// The package files that were unpacked.
+    pub(super) archives: &'a [PackageArchive],
     /// The newest time that a file may have.
     pub(super) epoch: Option<i64>,
 }
@@ -107,6 +112,18 @@ impl Packaging<'_> {
             name: taken.input.name.clone(),
             sha256: taken.input.sha256.clone(),
         });
+        for listed in &mut bom.packages {
+            let Package {
+                name,
+                architecture,
+                version,
+                ..
+            } = &listed.package;
+            let mut archives = taken.archives.iter();
+            let archive =
+                archives.find(|it| it.is_of(name, architecture, version));
+            listed.archive = archive.map(|it| it.sha256.to_string());
+        }
         if let Some(files) = taken.files {
             bom.files = files.unowned_changes(disk.root())?;
         }
@@ -239,6 +256,7 @@ impl Packaging<'_> {
             packages_before: facts.before,
             packages_after: facts.after,
             container_images: facts.images,
+            materials: facts.materials,
             artifacts,
         })
     }

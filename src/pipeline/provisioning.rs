@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::input::{Fetcher, Input};
+use super::locking::Locking;
 use super::mounted::{LeftDisk, MountedDisk, MountedOptions};
 use super::provision_plan::ProvisionPlan;
 use super::report::Stopwatch;
@@ -15,7 +16,7 @@ use crate::chroot::Network;
 use crate::discover::SystemLayout;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Monitor;
-use crate::provision::{self, NewPassword, Task};
+use crate::provision::{self, Guest, NewPassword, PackageManager, Task};
 use crate::recipe::Recipe;
 use crate::sys::namespace::PrivateMounts;
 
@@ -28,6 +29,7 @@ pub(super) struct Provisioning<'a> {
     pub(super) network: Network,
     pub(super) own_fat: bool,
     pub(super) source_date: SourceDate,
+    pub(super) locking: &'a Locking,
     pub(super) work: &'a WorkDir,
     pub(super) monitor: &'a Monitor,
 }
@@ -42,6 +44,7 @@ impl Provisioning<'_> {
     fn supplies(&self) -> Fetcher<'_> {
         Fetcher {
             options: self.input_options,
+            locking: self.locking,
         }
     }
 
@@ -104,6 +107,7 @@ impl Provisioning<'_> {
             grow: self.plan.grow_filesystem,
             variables: self.recipe.proxy.variables(),
             source_date: Some(self.source_date),
+            packages: self.locking.directory().map(Path::to_owned),
         };
         let layout = self.layout_on(disk)?;
         MountedDisk::open(session, disk, &layout, self.work, &options)
@@ -132,11 +136,12 @@ impl Provisioning<'_> {
     ) -> Result<Vec<NewPassword>> {
         let supplies = self.supplies();
         let tasks = &self.plan.tasks;
-        let packages = tasks
-            .iter()
-            .any(Task::needs_package_manager)
-            .then(|| provision::package_manager(mounted.root()))
-            .transpose()?;
+        let packages = self.package_manager(mounted)?;
+        let guest = Guest {
+            environment: mounted.environment(),
+            monitor: self.monitor,
+        };
+        self.locking.begin(&guest, packages.as_deref())?;
         let mut passwords = Vec::new();
         for task in tasks {
             watch.begin(&task.to_string());
@@ -150,7 +155,25 @@ impl Provisioning<'_> {
             )?;
             passwords.extend(new);
         }
+        self.locking.end(&guest, packages.as_deref())?;
         Ok(passwords)
+    }
+
+    /// That of the image, where a task needs it or a lock is about it.
+    fn package_manager(
+        &self,
+        mounted: &MountedDisk,
+    ) -> Result<Option<Box<dyn PackageManager>>> {
+        let root = mounted.root();
+        if self.plan.tasks.iter().any(Task::needs_package_manager) {
+            return provision::package_manager(root).map(Some);
+        }
+        let locked =
+            self.locking.is_recording() || self.locking.directory().is_some();
+        Ok(match locked {
+            true => provision::package_manager(root).ok(),
+            false => None,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
+use super::Stage;
 use crate::artifact::Manifest;
 use crate::describe::verify::VerifyReport;
 use crate::progress::{Event, Monitor};
@@ -96,4 +97,31 @@ impl<'a> Stopwatch<'a> {
         self.monitor.event(&Event::Finished);
         self.phases
     }
+}
+
+/// How far a build came.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum BuildOutcome {
+    /// It is done.
+    Done(Box<BuildReport>),
+    /// It stopped, and can be continued.
+    Stopped(StoppedBuild),
+}
+
+/// A build that stopped where it was told to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StoppedBuild {
+    /// The last stage that is done.
+    pub stopped_after: Stage,
+    /// The directory that the next run continues with.
+    pub kept: PathBuf,
+    /// Passwords that were made up; nothing else knows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passwords: Vec<NewPassword>,
+    /// How long each phase took.
+    pub phases: Vec<Phase>,
 }

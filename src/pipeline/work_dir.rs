@@ -8,7 +8,9 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{
+    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +19,7 @@ use nix::fcntl::{Flock, FlockArg};
 use super::handover;
 use crate::error::{Context, Error, ErrorKind, Result};
 
+const PACKAGES: &str = "packages";
 const SESSION_PREFIX: &str = "session-";
 /// The directory can vanish between making and locking it.
 const MAX_TRIES: u32 = 100;
@@ -75,6 +78,16 @@ impl WorkDir {
     /// A directory for outputs that are not finished.
     pub(crate) fn outputs(&self) -> PathBuf {
         self.path.join("out")
+    }
+
+    /// A new directory for the package files of a locked build, which
+    /// programs of the image read as other users, too.
+    pub(crate) fn create_packages(&self) -> Result<PathBuf> {
+        let path = self.path.join(PACKAGES);
+        make_private(&path)?;
+        let readable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&path, readable).at(&path)?;
+        Ok(path)
     }
 
     /// The directory of the session.
@@ -210,15 +223,20 @@ fn remove_session(path: &Path) -> Result<()> {
         _ => Ok(()),
     };
     let outputs = path.join("out");
-    if let Ok(entries) = fs::read_dir(&outputs) {
+    let packages = path.join(PACKAGES);
+    for directory in [&outputs, &packages] {
+        let Ok(entries) = fs::read_dir(directory) else {
+            continue;
+        };
         for entry in entries {
-            let file = entry.at(&outputs)?.path();
+            let file = entry.at(directory)?.path();
             gone(fs::remove_file(&file)).at(&file)?;
         }
     }
     gone(fs::remove_file(path.join("disk"))).at(path)?;
     handover::remove_unfinished(path)?;
-    for directory in [outputs, path.join("root"), path.to_owned()] {
+    let root = path.join("root");
+    for directory in [outputs, packages, root, path.to_owned()] {
         gone(fs::remove_dir(&directory)).at(&directory)?;
     }
     Ok(())

@@ -13,14 +13,15 @@ mod daemon;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
+use std::path::Path;
 
 use super::containerd::Generation;
-use super::package_manager::Guest;
+use super::package_manager::{Guest, Supplies};
 use super::steps::archive::{after, feed};
 use super::{KubeadmImages, spaced};
 use crate::chroot::GuestCommand;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::recipe::{HostPath, ImageName};
+use crate::recipe::{HostPath, ImageName, Sha256};
 use daemon::Daemon;
 
 /// Where the CRI plugin, and so the kubelet, looks for images.
@@ -67,7 +68,11 @@ impl fmt::Display for PreloadImages {
 }
 
 /// Brings all of them, pinned.
-pub(super) fn preload(guest: &Guest<'_>, images: &PreloadImages) -> Result<()> {
+pub(super) fn preload(
+    guest: &Guest<'_>,
+    images: &PreloadImages,
+    supplies: &dyn Supplies,
+) -> Result<()> {
     let mut wanted: BTreeSet<ImageName> =
         images.references.iter().map(ImageName::normal).collect();
     if let Some(kubeadm) = &images.kubeadm {
@@ -81,11 +86,18 @@ pub(super) fn preload(guest: &Guest<'_>, images: &PreloadImages) -> Result<()> {
             generation,
         };
         for archive in &images.archives {
-            store.import(archive)?;
+            store.import(archive.as_path())?;
         }
         let there = store.names()?;
         for name in wanted.difference(&there) {
-            store.fetch(name, images.architecture)?;
+            match supplies.image_archive(name) {
+                Some(archive) => store.import(&archive)?,
+                None => {
+                    let digest = supplies.image_digest(name);
+                    store.fetch(name, digest, images.architecture)?;
+                    supplies.pulled(name, images.architecture);
+                }
+            }
         }
         let there = store.names()?;
         if let Some(name) = wanted.difference(&there).next() {
@@ -116,8 +128,7 @@ impl<'a> Store<'a> {
     }
 
     /// Every image in an archive; the names must be whole.
-    fn import(&self, archive: &HostPath) -> Result<()> {
-        let path = archive.as_path();
+    fn import(&self, path: &Path) -> Result<()> {
         let before = self.names()?;
         let file = File::open(path).at(path)?;
         let mut command = self.ctr().args(["images", "import", "--no-unpack"]);
@@ -154,19 +165,20 @@ impl<'a> Store<'a> {
         if whole == *name {
             return Ok(());
         }
-        let mut tag = self.ctr().args(["images", "tag", "--force"]);
-        if matches!(self.generation, Generation::Two { .. }) {
-            // By the transfer service, which is not there.
-            tag = tag.arg("--local");
-        }
-        tag.args([name.as_str(), whole.as_str()])
-            .run(self.guest.monitor)?;
-        self.ctr()
-            .args(["images", "rm", name.as_str()])
-            .run(self.guest.monitor)
+        self.rename(name, &whole)
     }
 
-    fn fetch(&self, name: &ImageName, architecture: &str) -> Result<()> {
+    /// By its digest where that is known, and named as it is wanted.
+    fn fetch(
+        &self,
+        name: &ImageName,
+        digest: Option<Sha256>,
+        architecture: &str,
+    ) -> Result<()> {
+        let pulled = match digest {
+            Some(digest) => name.with_digest(&digest),
+            None => name.clone(),
+        };
         let mut command = self
             .ctr()
             .args(["content", "fetch", "--platform"])
@@ -175,7 +187,7 @@ impl<'a> Store<'a> {
             command = command.args(["--hosts-dir", HOSTS]);
         }
         command
-            .arg(name.as_str())
+            .arg(pulled.as_str())
             .run(self.guest.monitor)
             .map_err(|error| match error.kind() {
                 ErrorKind::Command => error.hint(
@@ -185,7 +197,24 @@ impl<'a> Store<'a> {
                 ),
                 _ => error,
             })
-            .during(format!("pulling {name}"))
+            .during(format!("pulling {pulled}"))?;
+        match pulled == *name {
+            true => Ok(()),
+            false => self.rename(&pulled, name),
+        }
+    }
+
+    fn rename(&self, from: &ImageName, to: &ImageName) -> Result<()> {
+        let mut tag = self.ctr().args(["images", "tag", "--force"]);
+        if matches!(self.generation, Generation::Two { .. }) {
+            // By the transfer service, which is not there.
+            tag = tag.arg("--local");
+        }
+        tag.args([from.as_str(), to.as_str()])
+            .run(self.guest.monitor)?;
+        self.ctr()
+            .args(["images", "rm", from.as_str()])
+            .run(self.guest.monitor)
     }
 
     fn pin(&self, name: &ImageName) -> Result<()> {

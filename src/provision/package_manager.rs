@@ -18,15 +18,17 @@ mod yum;
 mod zypper;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::PackageArchive;
 use crate::chroot::GuestEnvironment;
 use crate::discover::{Family, OsRelease};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mount::GuestRoot;
 use crate::progress::Monitor;
 use crate::recipe::{
-    Hold, Key, Location, PackageName, PackageSpec, Repository,
+    Hold, ImageName, Key, Location, PackageName, PackageSpec, Repository,
+    Sha256,
 };
 
 /// What makes a node.
@@ -78,6 +80,41 @@ pub trait Supplies {
         checksums: &Location,
         monitor: &Monitor,
     ) -> Result<PathBuf>;
+
+    /// Whether [`took`](Self::took) wants to know where they are from.
+    fn asks_for_places(&self) -> bool {
+        false
+    }
+
+    /// Package files that were had from repositories and unpacked.
+    fn took(&self, archives: Vec<PackageArchive>) {
+        drop(archives);
+    }
+
+    /// A container image that was had from a registry, for an architecture.
+    fn pulled(&self, name: &ImageName, architecture: &str) {
+        let _ = (name, architecture);
+    }
+
+    /// The digest that a container image must have, and is asked for by.
+    fn image_digest(&self, name: &ImageName) -> Option<Sha256> {
+        let _ = name;
+        None
+    }
+
+    /// An archive on the host with a container image, to be taken instead of
+    /// asking a registry.
+    fn image_archive(&self, name: &ImageName) -> Option<PathBuf> {
+        let _ = name;
+        None
+    }
+
+    /// What the salt of a user's password hash is made of, in builds that
+    /// are to be alike; none for a random one.
+    fn salt(&self, user: &str) -> Option<Sha256> {
+        let _ = user;
+        None
+    }
 }
 
 /// A package as the image's own package manager lists it.
@@ -154,6 +191,47 @@ pub trait PackageManager: fmt::Debug {
     /// As [`refresh`](Self::refresh).
     fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>>;
 
+    /// The package files it had from repositories and still has, sorted; none
+    /// where it keeps none.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn archives(&self, guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
+        let _ = guest;
+        Ok(Vec::new())
+    }
+
+    /// Notes where archives were had from.
+    ///
+    /// # Errors
+    /// `Unsupported` when this package manager cannot tell: builds with it
+    /// cannot be locked.
+    fn locate(
+        &self,
+        guest: &Guest<'_>,
+        archives: &mut [PackageArchive],
+    ) -> Result<()> {
+        let _ = (guest, archives);
+        Err(cannot_lock(self.name()))
+    }
+
+    /// Has `archives`, whose files are in a `directory` of the host that the
+    /// guest sees at [`PACKAGES`](crate::chroot::PACKAGES), as the only
+    /// source from here on. `wanted` are the names and versions to prefer.
+    ///
+    /// # Errors
+    /// `Unsupported` when this package manager cannot.
+    fn use_only(
+        &self,
+        guest: &Guest<'_>,
+        directory: &Path,
+        archives: &[PackageArchive],
+        wanted: &[(String, String)],
+    ) -> Result<()> {
+        let _ = (guest, directory, archives, wanted);
+        Err(cannot_lock(self.name()))
+    }
+
     /// Patterns of downloaded packages, of no use once installed.
     fn downloads(&self) -> &'static [&'static str];
 
@@ -210,6 +288,11 @@ fn find_rpm(root: &GuestRoot) -> Result<Option<Box<dyn PackageManager>>> {
         }
     }
     Ok(None)
+}
+
+fn cannot_lock(name: &str) -> Error {
+    Error::unsupported(format!("packages of {name} cannot be locked yet"))
+        .hint("apt's can: build without a lock")
 }
 
 /// Those of `installed` that `hold` means.

@@ -42,9 +42,11 @@ pub(super) fn run(
     let root = guest.root();
     let done = match step {
         Step::Password { user, selector } => {
-            password::set(root, user, selector)
+            password::set(root, user, selector, help.supplies.salt(user))
         }
-        Step::RootPassword(selector) => password::set(root, "root", selector),
+        Step::RootPassword(selector) => {
+            password::set(root, "root", selector, help.supplies.salt("root"))
+        }
         step => match change_file(step, guest) {
             Some(done) => done,
             None => change_system(step, guest, help),
@@ -150,13 +152,24 @@ pub(super) fn install(
     packages: &[PackageSpec],
 ) -> Result<()> {
     help.packages()?.install(guest, packages)?;
-    help.packages()?.clean(guest.root())
+    make_room(guest, help)
 }
 
 /// Upgrades all packages, and makes room for what comes next.
 pub(super) fn upgrade(guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
     help.packages()?.upgrade(guest)?;
-    help.packages()?.clean(guest.root())
+    make_room(guest, help)
+}
+
+/// Package files of no more use go, once it is noted what they were.
+fn make_room(guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
+    let packages = help.packages()?;
+    let mut archives = packages.archives(guest)?;
+    if help.supplies.asks_for_places() {
+        packages.locate(guest, &mut archives)?;
+    }
+    help.supplies.took(archives);
+    packages.clean(guest.root())
 }
 
 /// By the image's systemctl, which follows `[Install]` and knows aliases.

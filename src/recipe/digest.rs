@@ -3,6 +3,7 @@
 //! SHA-256 values, and the canonical JSON a recipe's digest is made of.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde_json::Value;
@@ -19,6 +20,30 @@ impl Sha256 {
     /// The SHA-256 of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The SHA-256 of what `reader` gives, and how many bytes that was.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn of_reader(reader: &mut dyn Read) -> io::Result<(Self, u64)> {
+        let mut hasher = sha2::Sha256::new();
+        let mut piece = vec![0; 256 << 10];
+        let mut size = 0;
+        loop {
+            let read = match reader.read(&mut piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    continue;
+                }
+                read => read?,
+            };
+            let bytes = piece.get(..read).unwrap_or_default();
+            if bytes.is_empty() {
+                return Ok((Self(hasher.finalize().into()), size));
+            }
+            hasher.update(bytes);
+            size += bytes.len() as u64;
+        }
     }
 
     /// The 32 bytes of the value.
@@ -122,6 +147,8 @@ mod tests {
         assert_eq!(digest.to_string(), empty);
         let prefixed = format!("sha256:{empty}");
         assert_eq!(prefixed.parse::<Sha256>().unwrap(), digest);
+        let read = Sha256::of_reader(&mut b"abc".as_slice()).unwrap();
+        assert_eq!(read, (Sha256::of(b"abc"), 3));
         for text in ["", "ab", &empty[1..], &empty.replace('e', "g")] {
             assert!(text.parse::<Sha256>().is_err(), "{text}");
         }

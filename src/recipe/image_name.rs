@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Sha256;
 use super::text::text_serde;
 use crate::error::{Error, Result};
 
@@ -43,6 +44,36 @@ impl ImageName {
         }
         Self(name)
     }
+
+    /// The same repository, by digest instead of tag.
+    #[must_use]
+    pub fn with_digest(&self, digest: &Sha256) -> Self {
+        let Self(name) = self.normal();
+        let repository = without_tag(&name);
+        Self(format!("{repository}@sha256:{digest}"))
+    }
+
+    /// Its registry, and the repository in there.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when it has none.
+    pub(crate) fn place(&self) -> Result<(String, String)> {
+        let Self(name) = self.normal();
+        let place = without_tag(&name).split_once('/');
+        let (registry, repository) = place.ok_or_else(|| {
+            Error::invalid(format!("`{self}` is in no repository"))
+        })?;
+        Ok((registry.to_owned(), repository.to_owned()))
+    }
+}
+
+/// Without tag and digest.
+fn without_tag(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or_default();
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    let tag = name.get(last..).and_then(|rest| rest.find(':'));
+    let end = tag.map_or(name.len(), |colon| last + colon);
+    name.get(..end).unwrap_or_default()
 }
 
 /// What tells a registry from the first part of a path.
@@ -101,6 +132,18 @@ mod tests {
             let name: ImageName = text.parse().unwrap();
             assert_eq!(name.normal().as_str(), normal);
             assert_eq!(name.short(), short);
+        }
+        let digest = Sha256::of(b"x");
+        for (text, repository) in [
+            ("127.0.0.1:5000/x/b:2", "127.0.0.1:5000/x/b"),
+            ("busybox", "docker.io/library/busybox"),
+            ("r.io/a:1@sha256:00", "r.io/a"),
+        ] {
+            let name: ImageName = text.parse().unwrap();
+            let expected = format!("{repository}@sha256:{digest}");
+            assert_eq!(name.with_digest(&digest).as_str(), expected);
+            let (registry, inside) = name.place().unwrap();
+            assert_eq!(format!("{registry}/{inside}"), repository);
         }
         for text in ["", "-x", "a b", "/a", "a//b", "a/-b", "a;b"] {
             assert!(text.parse::<ImageName>().is_err(), "{text}");

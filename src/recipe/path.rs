@@ -225,6 +225,17 @@ impl fmt::Display for Location {
 
 text_serde!(Location, "a path or URL");
 
+/// A URL without user and password, for others to read.
+pub(crate) fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 /// Undoes `%20` and the like; `None` when an escape is wrong or the result is
 /// not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
@@ -271,6 +282,18 @@ mod tests {
         let mut path = HostPath::new("/abs").unwrap();
         path.resolve(Path::new("/recipes"));
         assert_eq!(path.as_path(), Path::new("/abs"));
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, plain) in [
+            ("http://me:pass@h:80/p/a.deb", "http://h:80/p/a.deb"),
+            ("https://h/p@q/a.deb", "https://h/p@q/a.deb"),
+            ("https://me@h?a@b", "https://h?a@b"),
+            ("file:/a", "file:/a"),
+        ] {
+            assert_eq!(without_user(url), plain);
+        }
     }
 
     #[test]

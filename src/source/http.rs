@@ -28,6 +28,8 @@ const WATCH: Duration = Duration::from_millis(100);
 /// Makes requests; cancelling the monitor interrupts them.
 pub(super) struct Client {
     agent: Agent,
+    /// Sent with every request.
+    headers: Vec<(String, String)>,
     monitor: Monitor,
     _watcher: Watcher,
 }
@@ -58,6 +60,8 @@ pub(super) struct Response {
     pub(super) etag: Option<String>,
     pub(super) last_modified: Option<String>,
     pub(super) content_range: Option<ContentRange>,
+    /// Who the server wants to be told.
+    pub(super) challenge: Option<String>,
     pub(super) body: BodyReader<'static>,
 }
 
@@ -70,7 +74,11 @@ pub(super) struct ContentRange {
 
 impl Client {
     /// `silence`: how long a server may send nothing.
-    pub(super) fn new(monitor: &Monitor, silence: Duration) -> Result<Self> {
+    pub(super) fn new(
+        monitor: &Monitor,
+        silence: Duration,
+        headers: &[(String, String)],
+    ) -> Result<Self> {
         let provider = rustls::crypto::ring::default_provider();
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
@@ -92,6 +100,7 @@ impl Client {
         let watcher = Watcher::start(&agent, monitor.cancel_token())?;
         Ok(Self {
             agent,
+            headers: headers.to_vec(),
             monitor: monitor.clone(),
             _watcher: watcher,
         })
@@ -112,6 +121,9 @@ impl Client {
             .https_only(url.is_https())
             .build()
             .header("Accept-Encoding", "identity");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         if let Some((first, validator)) = conditions.range {
             request = request
                 .header("Range", format!("bytes={first}-"))
@@ -133,6 +145,7 @@ impl Client {
                 .and_then(|length| length.trim().parse().ok()),
             etag: text(&head.headers, "etag"),
             last_modified: text(&head.headers, "last-modified"),
+            challenge: text(&head.headers, "www-authenticate"),
             content_range: text(&head.headers, "content-range")
                 .and_then(|range| ContentRange::parse(&range)),
             body: body.into_reader(),

@@ -85,7 +85,10 @@ impl<'a> Reader<'a> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = Client::new(self.monitor, self.options.timeout)?;
+        let FetchOptions {
+            timeout, headers, ..
+        } = self.options;
+        let client = Client::new(self.monitor, *timeout, headers)?;
         Ok(self.client.get_or_init(|| client))
     }
 }

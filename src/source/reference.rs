@@ -225,7 +225,7 @@ impl fmt::Debug for Url {
 }
 
 /// Escapes everything but the unreserved characters of RFC 3986.
-fn percent_encode(text: &str) -> String {
+pub(super) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

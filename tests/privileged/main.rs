@@ -18,6 +18,8 @@ mod inspect;
 mod kill;
 mod kubernetes;
 mod layouts;
+mod lock;
+mod lock_images;
 mod nodes;
 mod passwords;
 mod peer_customize;

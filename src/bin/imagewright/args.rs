@@ -5,6 +5,7 @@ mod customize;
 mod diff;
 mod inspect;
 mod layers;
+mod lock;
 mod package;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use customize::{Change, Customize, Provision};
 pub(crate) use diff::Diff;
 pub(crate) use inspect::{Inspect, Sbom};
 pub(crate) use layers::Layers;
+pub(crate) use lock::{Bundle, Lock, LockSources, Locking};
 pub(crate) use package::Package;
 
 /// Makes a Kubernetes node image of a cloud image, offline.
@@ -87,6 +89,10 @@ pub(crate) enum Command {
     Compact(Compact),
     /// Tell how two images differ
     Diff(Diff),
+    /// Record all that a build takes, by digest; write no image
+    Lock(Lock),
+    /// Gather all that a locked build needs in one directory
+    Bundle(Bundle),
     /// Tell what an image file is
     Info(Info),
     /// Tell what is in an image: system, packages, Kubernetes, accounts
@@ -162,6 +168,8 @@ pub(crate) struct Build {
     /// Continue a stopped build with this stage: provision or package
     #[arg(long, value_name = "STAGE", default_value_t = Stage::Fetch)]
     pub(crate) from: Stage,
+    #[command(flatten)]
+    pub(crate) locking: Locking,
     /// Sign SHA256SUMS with this secret key of minisign; the password of an
     /// encrypted one is in IMAGEWRIGHT_SIGN_PASSWORD
     #[arg(long, value_name = "FILE")]

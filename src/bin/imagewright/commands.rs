@@ -8,6 +8,7 @@ mod diff;
 mod fetch;
 mod info;
 mod inspect;
+mod lock;
 mod package;
 mod sbom;
 mod shell;
@@ -43,6 +44,8 @@ pub(crate) fn run(args: Args, monitor: &Monitor) -> anyhow::Result<ExitCode> {
         Command::Convert(args) => convert::convert(&args, &global, monitor),
         Command::Compact(args) => convert::compact(&args, &global, monitor),
         Command::Diff(args) => diff::run(&args, &global, monitor),
+        Command::Lock(args) => lock::lock(args, &global, monitor),
+        Command::Bundle(args) => lock::bundle(args, &global, monitor),
         Command::Info(args) => info::run(&args, &global, monitor),
         Command::Inspect(args) => inspect::run(&args, &global, monitor),
         Command::Sbom(args) => sbom::run(&args, &global, monitor),

@@ -8,19 +8,19 @@ use crate::image::tar::{BLOCK, checksum, number_bytes};
 
 /// Who owns a file of an archive, and what it may do.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::image) struct Owner {
-    pub(in crate::image) id: u32,
-    pub(in crate::image) mode: u32,
+pub(crate) struct Owner {
+    pub(crate) id: u32,
+    pub(crate) mode: u32,
 }
 
 impl Owner {
     /// Root; everybody reads.
-    pub(in crate::image) const ROOT: Self = Self { id: 0, mode: 0o644 };
+    pub(crate) const ROOT: Self = Self { id: 0, mode: 0o644 };
 }
 
 /// The header of a file in an archive, of a directory where the name ends
 /// with a slash: no clock.
-pub(in crate::image) fn header_bytes(
+pub(crate) fn header_bytes(
     name: &str,
     len: u64,
     owner: Owner,
@@ -53,12 +53,12 @@ pub(super) fn summed(mut header: Vec<u8>) -> Vec<u8> {
 }
 
 /// The zeroes after a member of `len` bytes.
-pub(in crate::image) fn padding(len: u64) -> Vec<u8> {
+pub(crate) fn padding(len: u64) -> Vec<u8> {
     vec![0; to_usize(round_up(len, BLOCK) - len)]
 }
 
 /// The end of an archive.
-pub(in crate::image) const END: [u8; 1024] = [0; 1024];
+pub(crate) const END: [u8; 1024] = [0; 1024];
 
 /// Bytes a member takes in an archive.
 pub(in crate::image) fn space(len: usize) -> u64 {

@@ -4,10 +4,16 @@
 //!
 //! Facts: apt-get(8), sources.list(5), apt-secure(8), dpkg(1).
 
+mod archives;
+
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::package_file::PackageFiles;
-use super::{Guest, Installed, KUBERNETES, PackageManager, no_such_package};
+use super::{
+    Guest, Installed, KUBERNETES, PackageArchive, PackageManager,
+    no_such_package,
+};
 use crate::chroot::GuestCommand;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::mount::{FileOwner, GuestRoot};
@@ -155,6 +161,29 @@ impl PackageManager for Apt {
             }
             result => result,
         }
+    }
+
+    fn archives(&self, guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
+        archives::unpacked(guest)
+    }
+
+    fn locate(
+        &self,
+        guest: &Guest<'_>,
+        archives: &mut [PackageArchive],
+    ) -> Result<()> {
+        archives::locate(guest, archives)
+    }
+
+    fn use_only(
+        &self,
+        guest: &Guest<'_>,
+        directory: &Path,
+        archives: &[PackageArchive],
+        wanted: &[(String, String)],
+    ) -> Result<()> {
+        archives::use_only(guest, directory, archives, wanted)?;
+        self.refresh(guest)
     }
 
     fn hold(&self, guest: &Guest<'_>, hold: &Hold) -> Result<()> {

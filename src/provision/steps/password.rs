@@ -18,7 +18,9 @@ use crate::discover::OsRelease;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::mount::GuestRoot;
 use crate::provision::accounts;
-use crate::recipe::{PasswordCrypto, PasswordSelector, PasswordSource, Secret};
+use crate::recipe::{
+    PasswordCrypto, PasswordSelector, PasswordSource, Secret, Sha256,
+};
 
 const SHADOW: &str = "/etc/shadow";
 /// Of a password that is made up: about 119 bits.
@@ -51,11 +53,13 @@ impl Serialize for NewPassword {
     }
 }
 
-/// Sets a user's password; returns one that was made up.
+/// Sets a user's password, hashed with a salt made of `salt`, or a random
+/// one; returns a password that was made up.
 pub(super) fn set(
     root: &GuestRoot,
     user: &str,
     selector: &PasswordSelector,
+    salt: Option<Sha256>,
 ) -> Result<Option<NewPassword>> {
     if accounts::user(root, user)?.is_none() {
         return Err(accounts::no_user(user)
@@ -78,7 +82,7 @@ pub(super) fn set(
                 Some(crypto) => crypto,
                 None => usual_crypto(root)?,
             };
-            (hash(&password, crypto)?, made_up)
+            (hash(&password, crypto, salt)?, made_up)
         }
     };
     let lock = if selector.locked { "!!" } else { "" };
@@ -154,18 +158,29 @@ fn make_up() -> Result<Secret> {
     Ok(Secret::new(password))
 }
 
-fn hash(password: &Secret, crypto: PasswordCrypto) -> Result<String> {
+fn hash(
+    password: &Secret,
+    crypto: PasswordCrypto,
+    salt: Option<Sha256>,
+) -> Result<String> {
+    let salt = match salt {
+        Some(salt) => *salt.as_bytes(),
+        None => random::<32>()?,
+    };
     let password = password.expose().as_bytes();
-    let hash =
-        match crypto {
-            PasswordCrypto::Yescrypt => Yescrypt::default()
-                .hash_password_with_salt(password, &random::<16>()?),
-            // crypt(5): 16 characters of salt, 12 bytes.
-            PasswordCrypto::Sha512 => ShaCrypt::SHA512
-                .hash_password_with_salt(password, &random::<12>()?),
-            PasswordCrypto::Sha256 => ShaCrypt::SHA256
-                .hash_password_with_salt(password, &random::<12>()?),
-        };
+    // crypt(5): 16 characters of salt, 12 bytes.
+    let (long, short) = (&salt[..16], &salt[..12]);
+    let hash = match crypto {
+        PasswordCrypto::Yescrypt => {
+            Yescrypt::default().hash_password_with_salt(password, long)
+        }
+        PasswordCrypto::Sha512 => {
+            ShaCrypt::SHA512.hash_password_with_salt(password, short)
+        }
+        PasswordCrypto::Sha256 => {
+            ShaCrypt::SHA256.hash_password_with_salt(password, short)
+        }
+    };
     match hash {
         Ok(hash) => Ok(hash.as_str().to_owned()),
         // The error is not shown: it might be about the password.
@@ -223,7 +238,7 @@ mod tests {
             (PasswordCrypto::Sha512, "-6"),
         ] {
             let password = Secret::new("pä ss:w\u{f6}rd");
-            let hash = hash(&password, crypto).unwrap();
+            let hash = hash(&password, crypto, None).unwrap();
             let fields: Vec<&str> = hash.split('$').collect();
             let [.., salt, _] = fields[..] else {
                 panic!("{hash}")
@@ -241,10 +256,16 @@ mod tests {
     #[test]
     fn two_hashes_of_one_password_differ() {
         let password = Secret::new("x");
-        let one = hash(&password, PasswordCrypto::Yescrypt).unwrap();
-        let two = hash(&password, PasswordCrypto::Yescrypt).unwrap();
+        let crypto = PasswordCrypto::Yescrypt;
+        let one = hash(&password, crypto, None).unwrap();
+        let two = hash(&password, crypto, None).unwrap();
         assert!(one.starts_with("$y$j9T$"), "{one}");
         assert_ne!(one, two);
+        let salt = Some(Sha256::of(b"seed"));
+        let one = hash(&password, crypto, salt).unwrap();
+        assert_eq!(one, hash(&password, crypto, salt).unwrap());
+        let other = Some(Sha256::of(b"other"));
+        assert_ne!(one, hash(&password, crypto, other).unwrap());
     }
 
     #[test]

@@ -12,12 +12,13 @@ use imagewright::artifact::SigningKey;
 use imagewright::chroot::Network;
 use imagewright::describe::verify::Status;
 use imagewright::pipeline::{
-    self, BuildOptions, BuildOutcome, BuildReport, SourceDate, Stage, Stages,
-    StoppedBuild,
+    self, BuildOptions, BuildOutcome, BuildReport, InputOptions, LockMode,
+    SourceDate, Stage, Stages, StoppedBuild,
 };
-use imagewright::recipe::Secret;
+use imagewright::recipe::{Recipe, Secret};
 
-use crate::args::{Build, Global};
+use super::lock;
+use crate::args::{Build, Global, Opening, Verification};
 use crate::render;
 
 pub(super) fn run(
@@ -50,52 +51,71 @@ pub(super) fn run(
 
 fn options(args: Build, global: &Global) -> anyhow::Result<BuildOptions> {
     let recipe = args.layers.load()?;
-    let input = match (args.disk_image, &recipe.source) {
-        (Some(image), _) => {
-            super::input(&image, args.verification, &args.opening, global)?
-        }
-        (None, Some(source)) => super::recipe_input(
-            source,
-            args.verification,
-            &args.opening,
-            global,
-        )?,
-        (None, None) => {
-            return Err(imagewright::Error::new(
-                imagewright::ErrorKind::InvalidArgument,
-                "no image to begin with",
-            )
-            .hint(
-                "say --disk-image, or `source: {image: ...}` in the recipe",
-            ))
-            .context("building an image")?;
-        }
-    };
+    let obeyed = lock::obeyed(&args.locking)?;
+    let in_bundle = obeyed.as_ref().and_then(|obeyed| obeyed.base.clone());
+    let input = input(
+        args.disk_image.or(in_bundle),
+        &recipe,
+        args.verification,
+        &args.opening,
+        global,
+    )?;
     let mut options = BuildOptions::new(input, recipe, args.output);
     options.formats = args.format;
     options.work_dir.clone_from(&global.work_dir);
     options.own_fat = args.own_fat;
     options.input.repair_table = args.repair_table;
-    if let Some(seconds) = source_date_epoch()? {
-        options.source_date = SourceDate::At(seconds);
+    if let Some(date) = source_date()? {
+        options.source_date = date;
     }
     if let Some(path) = &args.sign_key {
         options.signing_key = Some(Arc::new(signing_key(path)?));
     }
-    if args.no_network {
+    if let Some(path) = args.locking.lock {
+        options.lock = LockMode::Record(path);
+    }
+    if let Some(obeyed) = obeyed {
+        options = options.locked(obeyed.lock, obeyed.sources);
+    }
+    if args.no_network || args.locking.offline {
         options.network = Network::None;
+    }
+    if args.locking.offline {
+        lock::require_local(&options)?;
     }
     Ok(options)
 }
 
+/// The image that the arguments name, else that of the recipe.
+pub(super) fn input(
+    image: Option<String>,
+    recipe: &Recipe,
+    verification: Verification,
+    opening: &Opening,
+    global: &Global,
+) -> anyhow::Result<InputOptions> {
+    match (image, &recipe.source) {
+        (Some(image), _) => super::input(&image, verification, opening, global),
+        (None, Some(source)) => {
+            super::recipe_input(source, verification, opening, global)
+        }
+        (None, None) => Err(imagewright::Error::new(
+            imagewright::ErrorKind::InvalidArgument,
+            "no image to begin with",
+        )
+        .hint("say --disk-image, or `source: {image: ...}` in the recipe"))
+        .context("building an image"),
+    }
+}
+
 /// <https://reproducible-builds.org/specs/source-date-epoch/>
-fn source_date_epoch() -> anyhow::Result<Option<i64>> {
+pub(super) fn source_date() -> anyhow::Result<Option<SourceDate>> {
     let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else {
         return Ok(None);
     };
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     match seconds {
-        Some(seconds) if seconds >= 0 => Ok(Some(seconds)),
+        Some(seconds) if seconds >= 0 => Ok(Some(SourceDate::At(seconds))),
         _ => Err(imagewright::Error::new(
             imagewright::ErrorKind::InvalidArgument,
             "SOURCE_DATE_EPOCH is no number of seconds since 1970",
