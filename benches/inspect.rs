@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     for _ in 0..runs {
         ours.push(measure(inspect(&program, &image))?);
         if peer {
-            theirs.push(measure(virt_inspector(&fixtures, &image))?);
+            theirs.push(measure(virt_inspector(&fixtures, &image)?)?);
         }
     }
     report("imagewright inspect --json, as nobody", &mut ours);
@@ -73,8 +73,13 @@ fn inspect(program: &Path, image: &Path) -> Command {
     command
 }
 
-fn virt_inspector(fixtures: &Path, image: &Path) -> Command {
+fn virt_inspector(fixtures: &Path, image: &Path) -> Result<Command> {
     let kernel = fixtures.join("peer-kernel");
+    let only = |name: &str| -> Result<PathBuf> {
+        let mut entries = std::fs::read_dir(kernel.join(name))
+            .context("no kernel: run fixtures/peer-kernel.sh")?;
+        Ok(entries.next().context("no kernel")??.path())
+    };
     let mut command = Command::new("virt-inspector");
     command
         .args(["--format=qcow2", "-a"])
@@ -82,9 +87,9 @@ fn virt_inspector(fixtures: &Path, image: &Path) -> Command {
         .env("LIBGUESTFS_BACKEND", "direct")
         .env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
         .env("LIBGUESTFS_CACHEDIR", &kernel)
-        .env("SUPERMIN_KERNEL", kernel.join("boot/vmlinuz"))
-        .env("SUPERMIN_MODULES", kernel.join("modules"));
-    command
+        .env("SUPERMIN_KERNEL", only("boot")?)
+        .env("SUPERMIN_MODULES", only("modules")?);
+    Ok(command)
 }
 
 /// Wall and CPU seconds, and the peak in KiB.
