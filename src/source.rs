@@ -87,6 +87,7 @@ pub struct FetchOptions {
     /// that no checksum file beside it can know.
     pub as_it_is: bool,
     /// Headers to send besides; not to another host that a server names.
+    #[cfg_attr(not(feature = "http"), expect(dead_code))]
     pub(crate) headers: Vec<(String, String)>,
     /// How long a server may be silent; 60 s.
     pub timeout: Duration,

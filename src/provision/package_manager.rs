@@ -216,7 +216,7 @@ pub trait PackageManager: fmt::Debug {
     }
 
     /// Has `archives`, whose files are in a `directory` of the host that the
-    /// guest sees at [`PACKAGES`](crate::chroot::PACKAGES), as the only
+    /// guest sees at `PACKAGES`, as the only
     /// source from here on. `wanted` are the names and versions to prefer.
     ///
     /// # Errors

@@ -57,6 +57,7 @@ impl ImageName {
     ///
     /// # Errors
     /// `InvalidArgument` when it has none.
+    #[cfg_attr(not(feature = "http"), expect(dead_code))]
     pub(crate) fn place(&self) -> Result<(String, String)> {
         let Self(name) = self.normal();
         let place = without_tag(&name).split_once('/');

@@ -39,6 +39,7 @@ enum LocatedImage {
     /// An archive of a bundle.
     Archive(PathBuf),
     /// Blobs of a registry, in the cache.
+    #[cfg_attr(not(feature = "http"), expect(dead_code))]
     Pulled(PulledImage),
 }
 
