@@ -5,19 +5,23 @@
 //! As the specification of `SOURCE_DATE_EPOCH` asks: a time later than the
 //! epoch becomes the epoch, an earlier one stays.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+use nix::sys::statfs::{MSDOS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs};
 use nix::sys::time::TimeSpec;
 
-use crate::error::{Context, Result};
-use crate::mount::GuestRoot;
+use crate::error::{Context, Error, Result};
+use crate::mount::{GuestRoot, Visited};
 
 const SCRATCH: [&str; 2] = ["/tmp", "/var/tmp"];
 
-/// The newest change of a file's content in the image's root filesystem, in
+/// The newest change of a file's content in the image's filesystems, in
 /// seconds since 1970, rounded up: no file of the image is later than that.
+/// FAT does not count, nor the tmpfs in its place: its times may be of now.
 ///
 /// For a base image this is when it was made. Times of the future are passed
 /// over: they tell of a broken clock.
@@ -28,19 +32,36 @@ pub fn newest_time(root: &GuestRoot) -> Result<i64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_secs() + 1);
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let (mut newest, mut device) = (0, None);
+    let (mut newest, mut devices) = (0, HashMap::new());
     root.walk(&mut |entry| {
         let fraction = i64::from(entry.stat.st_mtime_nsec > 0);
         let modified = entry.stat.st_mtime.saturating_add(fraction);
-        // What is mounted below may be a copy made just now: the ESP.
-        let here = *device.get_or_insert(entry.stat.st_dev);
-        if modified <= now && entry.stat.st_dev == here {
+        // A directory, as it is where a filesystem is mounted.
+        let counts = match devices.get(&entry.stat.st_dev) {
+            Some(counts) => *counts,
+            None => {
+                let counts = keeps_times(root, entry)?;
+                devices.insert(entry.stat.st_dev, counts);
+                counts
+            }
+        };
+        if counts && modified <= now {
             newest = newest.max(modified);
         }
         Ok(())
     })
     .during("looking for the age of the image")?;
     Ok(newest)
+}
+
+fn keeps_times(root: &GuestRoot, entry: &Visited<'_>) -> Result<bool> {
+    if entry.kind() != SFlag::S_IFDIR {
+        return Ok(false);
+    }
+    let directory = root.open_directory(entry.path)?;
+    let kind = fstatfs(directory).map_err(Error::from)?.filesystem_type();
+    Ok(entry.path == Path::new("/")
+        || (kind != TMPFS_MAGIC && kind != MSDOS_SUPER_MAGIC))
 }
 
 /// Sets every time of a file that is later than `epoch`, in seconds since
