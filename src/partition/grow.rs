@@ -248,14 +248,23 @@ fn check_growable(table: &PartitionTable, partition: &Partition) -> Result<()> {
         return Err(Error::invalid("it is an extended partition"));
     }
     let behind = table.partitions.iter().find(|p| p.start > partition.start);
-    match behind {
-        None => Ok(()),
-        Some(behind) => Err(Error::invalid(format!(
+    if let Some(behind) = behind {
+        return Err(Error::invalid(format!(
             "partition {} lies behind it, at byte {}",
             behind.number, behind.start
         ))
-        .hint("only the physically last partition can be enlarged")),
+        .hint("only the physically last partition can be enlarged"));
     }
+    // One may be there that describes no partition.
+    let records = &table.stored.extended;
+    if let Some(record) = records.iter().find(|r| r.offset > partition.start) {
+        return Err(Error::invalid(format!(
+            "an extended boot record lies behind it, at byte {}",
+            record.offset
+        ))
+        .hint("have the table written anew without it: `sfdisk`"));
+    }
+    Ok(())
 }
 
 /// The growth of a partition up to byte `limit`; `None` if it is as long.

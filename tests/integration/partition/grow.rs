@@ -162,6 +162,25 @@ fn logical_partitions() {
     }
 }
 
+/// Found by fuzzing: the last logical partition was enlarged over a boot
+/// record that describes no partition, which made the table unreadable.
+#[test]
+fn a_boot_record_without_a_partition_is_not_overwritten() {
+    let script = "label: dos\n1: size=10MiB\n2: type=5\n5: size=10MiB\n\
+                  6: size=8MiB\n";
+    let disk = Disk::partitioned(64 * MIB, script);
+    let start = table(&disk).partition(2).unwrap().start;
+    // Where the next record is, in sectors from the start of the container.
+    let link = disk.bytes(start + 446 + 16 + 8, 4);
+    let link = u32::from_le_bytes(link.try_into().unwrap());
+    disk.write(start + u64::from(link) * 512 + 446, &[0; 16]);
+    let found = table(&disk);
+    assert!(found.partition(6).is_err());
+    let error = GrowPlan::new(&found, 100 * MIB, 5).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("boot record"), "{error}");
+}
+
 #[test]
 fn mbr_beyond_2_tib_stops_at_its_limit() {
     let disk = Disk::partitioned(64 * MIB, "label: dos\n1: type=83\n");
