@@ -40,6 +40,8 @@ test-slow: root setup fixtures nextest
 	    -E 'test(privileged_rpm)'
 	IMAGEWRIGHT_KILLS=20 cargo nextest run --features _privileged \
 	    -E 'test(compact::kill)'
+	IMAGEWRIGHT_CASES=300 cargo nextest run --features _privileged \
+	    -E 'test(image_random)'
 	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
 	    -E 'test(hostile) | test(mutation)'
 
