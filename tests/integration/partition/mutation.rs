@@ -12,7 +12,11 @@ use imagewright::partition::{
 
 use crate::partition_support::{Disk, MIB, Mutator, bounded};
 
-const ROUNDS: u64 = 20_000;
+/// `IMAGEWRIGHT_MUTATIONS`, or what takes some seconds without optimisation.
+fn rounds() -> u64 {
+    let told = std::env::var("IMAGEWRIGHT_MUTATIONS").ok();
+    told.map_or(2_000, |rounds| rounds.parse().unwrap())
+}
 
 /// A disk in memory that can be written.
 struct Memory(Mutex<Vec<u8>>);
@@ -148,7 +152,7 @@ fn gpt() {
         ];
         let mut mutator = Mutator::new(1);
         let mut accepted = 0;
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let mut disk = golden.clone();
             mutator.mutate(&mut disk, &ranges);
             if round % 2 == 0 {
@@ -160,7 +164,7 @@ fn gpt() {
             }
             accepted += u64::from(bounded("a GPT", || examine(disk)));
         }
-        assert!(accepted > ROUNDS / 100, "only {accepted} were accepted");
+        assert!(accepted > rounds() / 100, "only {accepted} were accepted");
     }
 }
 
@@ -175,7 +179,7 @@ fn mbr() {
     let ranges = [record(0), record(256), record(384), record(512)];
     let mut mutator = Mutator::new(2);
     let mut accepted = 0;
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let mut disk = golden.clone();
         mutator.mutate(&mut disk, &ranges);
         if round % 16 == 0 {
@@ -184,5 +188,5 @@ fn mbr() {
         }
         accepted += u64::from(bounded("an MBR", || examine(disk)));
     }
-    assert!(accepted > ROUNDS / 100, "only {accepted} were accepted");
+    assert!(accepted > rounds() / 100, "only {accepted} were accepted");
 }
