@@ -42,8 +42,9 @@ test-slow: root setup fixtures nextest
 	    -E 'test(compact::kill)'
 	IMAGEWRIGHT_CASES=300 cargo nextest run --features _privileged \
 	    -E 'test(image_random)'
-	IMAGEWRIGHT_MUTATIONS=4000 MUTATION_SEED=$$RANDOM cargo nextest run \
+	IMAGEWRIGHT_MUTATIONS=20000 MUTATION_SEED=$$RANDOM cargo nextest run \
 	    -E 'test(hostile) | test(mutation)'
+	$(MAKE) fuzz-short
 
 	$(FIXTURES)/setup.sh peer
 	$(FIXTURES)/peer-kernel.sh
