@@ -313,10 +313,14 @@ artifacts: [{{format: qcow2}}]
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
     // One byte more, and nothing comes out.
-    lab.write("bad/v1.33.2/bin/linux/amd64/kubelet", "#!/bin/sh\n");
-    let sums = fixtures.join("release/v1.33.2/bin/linux/amd64/kubelet.sha256");
-    let sums = fs::read(sums).unwrap();
-    lab.write("bad/v1.33.2/bin/linux/amd64/kubelet.sha256", sums);
+    let programs = "v1.33.2/bin/linux/amd64";
+    for file in fs::read_dir(fixtures.join("release").join(programs)).unwrap() {
+        let file = file.unwrap();
+        let name = file.file_name().into_string().unwrap();
+        let content = fs::read(file.path()).unwrap();
+        lab.write(&format!("bad/{programs}/{name}"), content);
+    }
+    lab.write(&format!("bad/{programs}/kubelet"), "#!/bin/sh\n");
     let bad = lab.join("bad");
     let refused = lab
         .build(&base(), &recipe, &lab.join("refused"))
