@@ -37,7 +37,7 @@ test-slow: root setup fixtures nextest
 	    -E 'test(privileged_foreign)'
 	$(FIXTURES)/rpm-root.sh centos-10 amazon-2023 centos-8-mbr tumbleweed
 	cargo nextest run --features _privileged --run-ignored only \
-	    -E 'test(privileged_rpm)'
+	    -E 'test(privileged_rpm) | test(privileged_lock_images)'
 	IMAGEWRIGHT_KILLS=20 cargo nextest run --features _privileged \
 	    -E 'test(compact::kill)'
 	IMAGEWRIGHT_CASES=300 cargo nextest run --features _privileged \

@@ -115,6 +115,7 @@ fn images(output: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
+#[ignore = "three builds of Debian, minutes: make test-slow"]
 fn privileged_lock_images_of_a_registry() {
     let lab = Lab::new();
     let registry = Registry::start(&lab);
