@@ -318,9 +318,9 @@ artifacts: [{{format: qcow2}}]
         let file = file.unwrap();
         let name = file.file_name().into_string().unwrap();
         let content = fs::read(file.path()).unwrap();
-        lab.write(&format!("bad/{programs}/{name}"), content);
+        lab.write(format!("bad/{programs}/{name}"), content);
     }
-    lab.write(&format!("bad/{programs}/kubelet"), "#!/bin/sh\n");
+    lab.write(format!("bad/{programs}/kubelet"), "#!/bin/sh\n");
     let bad = lab.join("bad");
     let refused = lab
         .build(&base(), &recipe, &lab.join("refused"))
