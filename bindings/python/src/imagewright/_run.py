@@ -46,8 +46,11 @@ class Run:
         self._callback = _capi.ProgressFn(self._event)
         self._monitor: Optional[int] = _capi.monitor_new(self._callback, None)
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        # Not Thread.join(): before Python 3.13 a KeyboardInterrupt in it makes
+        # it take the thread for ended, and the interpreter would go away
+        # beneath the library.
+        self._done = threading.Event()
+        threading.Thread(target=self._work, daemon=True).start()
 
     def cancel(self) -> None:
         """Asks the work to stop; :meth:`result` then raises."""
@@ -63,11 +66,11 @@ class Run:
         """
         try:
             # With a timeout, so that signals are seen while it waits.
-            while self._thread.is_alive():
-                self._thread.join(0.1)
+            while not self._done.wait(0.1):
+                pass
         except BaseException:
             self.cancel()
-            self._thread.join()
+            self._done.wait()
             raise
         if self._failure is not None:
             raise self._failure
@@ -81,7 +84,7 @@ class Run:
                 continue
             except BaseException:
                 self.cancel()
-                self._thread.join()
+                self._done.wait()
                 raise
             if event is None:
                 return
@@ -97,7 +100,7 @@ class Run:
         trace: Optional[TracebackType],
     ) -> None:
         self.cancel()
-        self._thread.join()
+        self._done.wait()
 
     def _event(self, _: Any, text: bytes) -> int:
         try:
@@ -133,6 +136,7 @@ class Run:
                 _capi.monitor_free(self._monitor)
                 self._monitor = None
             self._events.put(None)
+            self._done.set()
 
 
 def start(operation: str, request: Mapping[str, Any]) -> Run:
