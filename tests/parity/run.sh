@@ -23,6 +23,9 @@ make --no-print-directory -C bindings/c install PREFIX="$work/prefix" \
     { cat "$work/install.log"; exit 1; }
 export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 export LD_LIBRARY_PATH=$work/prefix/lib
+# Go keeps what pkg-config said in its cache, and the place is another one in
+# every run.
+export CGO_LDFLAGS="-g -O2 -L$work/prefix/lib"
 cp "$target/debug/imagewright" "$work/imagewright" # as others see it, whole
 
 step "the header is what the sources say"
