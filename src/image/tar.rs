@@ -10,7 +10,7 @@ mod sparse;
 mod writer;
 
 pub(super) use disk::only_disk;
-pub(super) use reader::{Member, read_members};
+pub(crate) use reader::{Member, read_members};
 pub(super) use sparse::sparse_header;
 pub(super) use writer::space;
 pub(crate) use writer::{END, Owner, header_bytes, padding};

@@ -19,15 +19,20 @@ const MAX_NAME: u64 = 4096;
 
 /// A regular file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::image) struct Member {
-    pub(in crate::image) name: String,
-    pub(in crate::image) offset: u64,
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) offset: u64,
     /// Bytes in the archive.
-    pub(in crate::image) len: u64,
+    pub(crate) len: u64,
     sparse: Option<SparseMap>,
 }
 
 impl Member {
+    /// Where the archive goes on.
+    pub(crate) fn end(&self) -> u64 {
+        round_up(self.offset.saturating_add(self.len), BLOCK)
+    }
+
     /// The bytes of the file, its holes known.
     pub(in crate::image) fn disk(
         &self,
@@ -53,7 +58,7 @@ impl Member {
 }
 
 /// Lists the regular files of an archive.
-pub(in crate::image) fn read_members(file: &dyn ReadAt) -> Result<Vec<Member>> {
+pub(crate) fn read_members(file: &dyn ReadAt) -> Result<Vec<Member>> {
     let mut members = Vec::new();
     let mut long_name = None;
     let mut offset = 0_u64;
@@ -68,7 +73,7 @@ pub(in crate::image) fn read_members(file: &dyn ReadAt) -> Result<Vec<Member>> {
             member.offset += map.len;
             member.sparse = Some(map);
         }
-        let next = round_up(member.offset.saturating_add(member.len), BLOCK);
+        let next = member.end();
         if next > round_up(file.size(), BLOCK) || members.len() == MAX_MEMBERS {
             return Err(Error::corrupt(format!(
                 "the archive ends within {:?}",

@@ -11,15 +11,15 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::block::{FileDisk, to_u64};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::image::tar::{END, Owner, header_bytes, padding};
+use crate::image::tar::{
+    END, Member, Owner, header_bytes, padding, read_members,
+};
 use crate::recipe::Sha256;
 use crate::source::PulledImage;
 
 const INDEX: &str = "index.json";
-const BLOCK: u64 = 512;
-/// Members of an archive; images have some dozen layers.
-const MAX_MEMBERS: usize = 10_000;
 
 /// Writes the archive; the same image gives the same bytes.
 pub(super) fn write(
@@ -46,7 +46,7 @@ pub(super) fn write(
     let index = index.to_string();
     let done = (|| -> Result<()> {
         for (name, text) in [("oci-layout", layout), (INDEX, index)] {
-            let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            let len = to_u64(text.len());
             archive.write_all(&header_bytes(name, len, Owner::ROOT)?)?;
             archive.write_all(text.as_bytes())?;
             archive.write_all(&padding(len))?;
@@ -73,59 +73,37 @@ pub(super) fn write(
 pub(super) fn require(path: &Path, digest: &Sha256) -> Result<()> {
     let check = || -> Result<()> {
         let mut file = File::open(path)?;
-        let mut found = false;
-        for _ in 0..MAX_MEMBERS {
-            let Some((name, len)) = member(&mut file)? else {
-                return match found {
-                    true => Ok(()),
-                    false => Err(wrong("it is another image")),
-                };
-            };
-            if let Some(named) = name.strip_prefix("blobs/sha256/") {
-                let mut content = (&mut file).take(len);
-                let (actual, read) = Sha256::of_reader(&mut content)?;
-                if read != len || actual.to_string() != named {
-                    return Err(wrong("a blob is not what its name says"));
-                }
-                found |= actual == *digest;
-            } else {
-                skip(&mut file, len)?;
-            }
-            let rest = len.next_multiple_of(BLOCK).saturating_sub(len);
-            skip(&mut file, rest)?;
+        let len = file.metadata()?.len();
+        let archive = FileDisk::new(file.try_clone()?)?;
+        let members = read_members(&archive)
+            .map_err(|error| error.with_kind(ErrorKind::Verify))?;
+        let end = members.last().map_or(0, Member::end);
+        if len < end.saturating_add(to_u64(END.len())) {
+            return Err(wrong("it is cut off"));
         }
-        Err(wrong("it has too many members"))
+        let mut found = false;
+        for member in members {
+            let Some(named) = member.name.strip_prefix("blobs/sha256/") else {
+                continue;
+            };
+            file.seek(SeekFrom::Start(member.offset))?;
+            let mut content = (&mut file).take(member.len);
+            let (actual, _) = Sha256::of_reader(&mut content)?;
+            if actual.to_string() != named {
+                return Err(wrong("a blob is not what its name says"));
+            }
+            found |= actual == *digest;
+        }
+        match found {
+            true => Ok(()),
+            false => Err(wrong("it is another image")),
+        }
     };
     check().at(path)
 }
 
 fn wrong(why: &str) -> Error {
     Error::new(ErrorKind::Verify, why)
-}
-
-fn skip(file: &mut File, bytes: u64) -> Result<()> {
-    let bytes = i64::try_from(bytes).map_err(|_| wrong("a bad length"))?;
-    file.seek(SeekFrom::Current(bytes))?;
-    Ok(())
-}
-
-/// Name and length of the next member; none at the end.
-fn member(file: &mut File) -> Result<Option<(String, u64)>> {
-    let mut header = [0; 512];
-    file.read_exact(&mut header)
-        .map_err(|_| wrong("it is cut off"))?;
-    if header == [0; 512] {
-        return Ok(None);
-    }
-    let text = |range: std::ops::Range<usize>| {
-        let field = header.get(range).unwrap_or_default();
-        let end = field.iter().position(|byte| *byte == 0);
-        let field = field.get(..end.unwrap_or(field.len()));
-        String::from_utf8_lossy(field.unwrap_or_default()).into_owned()
-    };
-    let len = u64::from_str_radix(text(124..136).trim(), 8);
-    let len = len.map_err(|_| wrong("a bad length"))?;
-    Ok(Some((text(0..100), len)))
 }
 
 #[cfg(test)]
