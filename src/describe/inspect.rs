@@ -42,6 +42,7 @@ pub use note::SbomNote;
 pub use repository::Repository;
 pub use security::{Apparmor, Security, Selinux};
 pub use setting::{Modules, Sysctl};
+pub(super) use text::matches_glob;
 pub use unit::{Unit, UnitState};
 pub use usage::Usage;
 

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 //! Whether an image can be shipped and will boot, read from its files.
 //!
-//! A check looks and reports; nothing is changed and no program of the image
-//! runs. The hygiene checks are the table of [`finalise`](crate::finalise),
+//! A check looks and reports; nothing is changed, and of the image's programs
+//! kubeadm alone is asked ([`check_kubeadm`]). The hygiene checks are the table of [`finalise`](crate::finalise),
 //! so what is cleaned and what is checked cannot differ.
 //!
 //! What only a running system can show is not checked here.
@@ -34,12 +34,16 @@ mod root_device;
 mod sandbox_image;
 mod swap;
 
+use std::cell::OnceCell;
+
 use crate::block::ReadAt;
 use crate::discover::SystemLayout;
 use crate::error::Result;
 use crate::mount::GuestRoot;
 use crate::provision::{Target, Task, plan};
 use crate::recipe::Recipe;
+
+use database::Database;
 
 pub use kubeadm_images::{check_kubeadm, has_kubeadm, kubeadm_not_asked};
 pub use report::{CheckResult, Finding, Severity, Status, VerifyReport};
@@ -56,6 +60,8 @@ pub struct Subject<'a> {
     /// What the image should be, if known.
     pub recipe: Option<&'a Recipe>,
     tasks: Option<Vec<Task>>,
+    /// Read when the first check asks for it.
+    database: OnceCell<Option<Database>>,
 }
 
 impl<'a> Subject<'a> {
@@ -76,6 +82,7 @@ impl<'a> Subject<'a> {
             disk,
             recipe,
             tasks: tasks.transpose()?,
+            database: OnceCell::new(),
         })
     }
 
@@ -83,6 +90,15 @@ impl<'a> Subject<'a> {
     /// each task leaves, so that nothing is done unchecked by oversight.
     fn tasks(&self) -> Option<&[Task]> {
         self.tasks.as_deref()
+    }
+
+    /// The packages, where the image has a database that is known.
+    fn database(&self) -> Result<Option<&Database>> {
+        if let Some(database) = self.database.get() {
+            return Ok(database.as_ref());
+        }
+        let database = Database::read(self.root)?;
+        Ok(self.database.get_or_init(|| database).as_ref())
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn unquoted(value: &str) -> &str {
 }
 
 /// Shell patterns of `*` and `?`.
-pub(super) fn matches_glob(pattern: &str, text: &str) -> bool {
+pub(in crate::describe) fn matches_glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     // Where to go on when what follows the last star does not match.
@@ -67,6 +67,11 @@ mod tests {
             ("a", "ab", false),
             ("*.service", "x.socket", false),
             ("", "a", false),
+            ("", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcb", false),
+            ("a?c*", "abcd", true),
+            ("*a*a*", "xaxbxa", true),
         ] {
             assert_eq!(matches_glob(pattern, text), expected, "{pattern}");
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The packages that upgrades pass over.
 
-use super::database::Database;
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::error::Result;
 
@@ -13,12 +12,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
-    let Some(database) = Database::read(subject.root)? else {
+    let Some(database) = subject.database()? else {
         return Outcome::not("the image has no package database");
     };
-    let held = database.entries.into_iter().filter(|e| e.is_held());
+    let held = database.entries.iter().filter(|e| e.is_held());
     let findings = held.map(|entry| {
-        let package = entry.package;
+        let package = &entry.package;
         Finding::new(format!("{} {}", package.name, package.version))
     });
     Ok(Outcome::Checked(findings.collect()))

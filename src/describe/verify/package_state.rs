@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Packages whose installation did not end.
 
-use super::database::Database;
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::describe::dpkg;
 use crate::error::Result;
@@ -14,7 +13,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(subject: &Subject<'_>) -> Result<Outcome> {
-    let Some(database) = Database::read(subject.root)? else {
+    let Some(database) = subject.database()? else {
         return Outcome::not("the image has no package database");
     };
     let twice = database.duplicates().into_iter().map(|package| {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The packages the recipe holds.
 
-use super::database::Database;
 use super::recipe_packages::is;
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::describe::dpkg::Entry;
@@ -28,13 +27,10 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     if holds.is_empty() {
         return Outcome::not("the recipe holds no packages");
     }
-    let Some(database) = Database::read(subject.root)? else {
+    let Some(database) = subject.database()? else {
         return Outcome::not("the image has no package database");
     };
-    let Database {
-        entries: all,
-        holds: path,
-    } = database;
+    let (all, path) = (&database.entries, database.holds);
     let by = |hold: &Hold, entry: &Entry| match hold {
         Hold::None => false,
         Hold::All => true,

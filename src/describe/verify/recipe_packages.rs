@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The packages of the recipe.
 
-use super::database::Database;
 use super::{Check, Finding, Outcome, Severity, Subject};
 use crate::describe::dpkg::Entry;
 use crate::describe::package::{Manager, Package};
@@ -24,11 +23,11 @@ fn run(subject: &Subject<'_>) -> Result<Outcome> {
     if install.is_empty() && remove.is_empty() {
         return Outcome::not("the recipe names no packages");
     }
-    let Some(database) = Database::read(subject.root)? else {
+    let Some(database) = subject.database()? else {
         return Outcome::not("the image has no package database");
     };
-    let mut all = database.entries;
-    all.retain(Entry::is_there);
+    let all = database.entries.iter().filter(|entry| entry.is_there());
+    let all: Vec<&Entry> = all.collect();
     let install = install.iter().filter_map(|spec| missing(&all, *spec));
     let remove = remove.iter().filter_map(|name| {
         let there = all.iter().any(|entry| is(entry, name));
@@ -113,7 +112,7 @@ fn name_of(spec: &PackageSpec) -> Option<&PackageName> {
     }
 }
 
-fn missing(all: &[Entry], asked: Asked<'_>) -> Option<Finding> {
+fn missing(all: &[&Entry], asked: Asked<'_>) -> Option<Finding> {
     let (name, version) = match asked.spec {
         PackageSpec::Named { name, .. } if name.as_str().starts_with('@') => {
             return Some(note(format!("{name}: groups are not checked")));
