@@ -32,7 +32,6 @@ use crate::error::Result;
 use crate::progress::Monitor;
 use crate::recipe::{
     FileEntry, Hold, ImageName, PackageName, PackageSpec, Repository, Step,
-    without_user,
 };
 
 pub(crate) use accounts::{gid as group_id, uid as user_id};
@@ -149,9 +148,7 @@ impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddRepository(repository) => {
-                let uris: Vec<String> =
-                    repository.uris.iter().map(|u| without_user(u)).collect();
-                let uris = uris.join(" ");
+                let uris = repository.without_user().uris.join(" ");
                 write!(f, "add repository {} ({uris})", repository.name)
             }
             Self::Refresh => f.write_str("refresh package lists"),
@@ -167,16 +164,11 @@ impl fmt::Display for Task {
             Self::PreloadImages(images) => images.fmt(f),
             Self::File(entry) => write!(f, "write {entry}"),
             Self::NoSwap => f.write_str("turn off swap"),
-            Self::Step(step) => match step {
-                Step::Repository(repository) => {
-                    let mut text = step.to_string();
-                    for uri in &repository.uris {
-                        text = text.replace(uri, &without_user(uri));
-                    }
-                    f.write_str(&text)
-                }
-                step => step.fmt(f),
-            },
+            Self::Step(Step::Repository(repository)) => {
+                let shown = repository.without_user();
+                Step::Repository(Box::new(shown)).fmt(f)
+            }
+            Self::Step(step) => step.fmt(f),
             Self::Hold(Hold::All) => f.write_str("hold all packages"),
             Self::Hold(Hold::Kubernetes) => {
                 f.write_str("hold the packages of Kubernetes")

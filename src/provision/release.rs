@@ -9,7 +9,7 @@ use super::package_manager::{Guest, Supplies};
 use super::steps::archive;
 use crate::error::{Context, Result};
 use crate::mount::FileOwner;
-use crate::recipe::{GuestPath, HostPath, Location, without_user};
+use crate::recipe::{GuestPath, HostPath, Location};
 
 /// A file of a release and what becomes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +39,8 @@ impl fmt::Display for ReleaseFile {
             ReleaseTarget::Program(path) => ("fetch", path),
             ReleaseTarget::Directory(path) => ("unpack", path),
         };
-        let [from, checksums] = [&self.from, &self.checksums]
-            .map(|location| without_user(&location.to_string()));
+        let [from, checksums] =
+            [&self.from, &self.checksums].map(Location::without_user);
         write!(f, "{verb} {from} to {to}, verified by {checksums}")
     }
 }

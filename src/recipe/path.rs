@@ -172,6 +172,14 @@ impl Location {
         }
     }
 
+    /// The same place, for others to read: without user and password.
+    pub(crate) fn without_user(&self) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(path.clone()),
+            Self::Url(url) => Self::Url(without_user(url)),
+        }
+    }
+
     pub(super) fn path_mut(&mut self) -> Option<&mut HostPath> {
         match self {
             Self::Path(path) => Some(path),

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::path::{HostPath, Location};
+use super::path::{HostPath, Location, without_user};
 use super::text::{one_or_many, text_serde};
 use crate::error::{Error, Result};
 
@@ -107,6 +107,21 @@ impl Repository {
         match self.key.as_mut()? {
             Key::At(location) => location.path_mut(),
             Key::Inline(_) => None,
+        }
+    }
+
+    /// The same source, for others to read: no URL in it has a user and a
+    /// password.
+    pub(crate) fn without_user(&self) -> Self {
+        let uris = self.uris.iter().map(|uri| without_user(uri)).collect();
+        let key = self.key.as_ref().map(|key| match key {
+            Key::At(location) => Key::At(location.without_user()),
+            Key::Inline(_) => key.clone(),
+        });
+        Self {
+            uris,
+            key,
+            ..self.clone()
         }
     }
 

@@ -4,6 +4,7 @@
 use super::*;
 use crate::discover::Family;
 use crate::partition::Architecture;
+use crate::recipe::Repository;
 
 const HEAD: &str = "apiVersion: imagewright/v1alpha1\nkind: NodeImage\n";
 
@@ -96,4 +97,18 @@ fn a_directory_of_packages_is_looked_through() {
     std::fs::write(second, "").unwrap();
     let said = error(&text);
     assert!(said.contains("several packages cri-tools"), "{said}");
+}
+
+#[test]
+fn no_password_of_a_url_is_shown() {
+    let source: Repository =
+        "k http://me:hidden@h/deb / key=https://me:hidden@h/key"
+            .parse()
+            .unwrap();
+    let step = Step::Repository(Box::new(source.clone()));
+    for task in [Task::AddRepository(source), Task::Step(step)] {
+        let shown = task.to_string();
+        assert!(shown.contains("http://h/deb"), "{shown}");
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
 }
