@@ -2,7 +2,6 @@
 //! A whole build, or some stages of one.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
 
 use super::container_store::settle_stores;
 use super::handover::{Facts, Handover, NewHandover, build_digest};
@@ -77,7 +76,9 @@ pub fn build_stages(
     let checks = usize::from(plan.verify.is_some());
     watch.expect(FIXED_PHASES + checks + plan.provision.tasks.len());
     refuse_stages(options, stages)?;
-    run(options, &input, &plan, monitor, |build| {
+    let beginning = beginning(options, &plan, monitor);
+    let locking = Locking::prepare(&options.lock, &beginning)?;
+    run(options, &input, &plan, locking, monitor, |build| {
         build.run(stages, watch)
     })
 }
@@ -93,17 +94,14 @@ pub fn build_stages(
 /// As [`build`].
 pub fn lock(options: &BuildOptions, monitor: &Monitor) -> Result<Lock> {
     capability::require_admin("locking a build")?;
-    let options = &BuildOptions {
-        lock: LockMode::Record(PathBuf::new()),
-        ..options.clone()
-    };
     let mut watch = Stopwatch::new(monitor, FIXED_PHASES);
     watch.begin("fetch and verify the image");
     let scratch = options.work_base();
     let input = Input::fetch(&options.input, &scratch, monitor)?;
     let plan = BuildPlan::new(options, &input)?;
     watch.expect(FIXED_PHASES + plan.provision.tasks.len());
-    run(options, &input, &plan, monitor, |build| {
+    let locking = Locking::recording(&beginning(options, &plan, monitor))?;
+    run(options, &input, &plan, locking, monitor, |build| {
         in_private_mounts(|session| {
             let file = build.work.unnamed_file()?;
             let done = build.provision(file, session, &mut watch)?;
@@ -114,21 +112,28 @@ pub fn lock(options: &BuildOptions, monitor: &Monitor) -> Result<Lock> {
     })
 }
 
-/// Finds what a lock names, then makes the places to work in, and works.
-fn run<T>(
-    options: &BuildOptions,
-    input: &Input,
-    plan: &BuildPlan,
-    monitor: &Monitor,
-    work_on: impl FnOnce(&Build<'_>) -> Result<T>,
-) -> Result<T> {
-    let beginning = Beginning {
+fn beginning<'a>(
+    options: &'a BuildOptions,
+    plan: &'a BuildPlan,
+    monitor: &'a Monitor,
+) -> Beginning<'a> {
+    Beginning {
         recipe: &options.recipe,
         tasks: &plan.provision.tasks,
         fetch: &options.input.fetch,
         monitor,
-    };
-    let mut locking = Locking::prepare(&options.lock, &beginning)?;
+    }
+}
+
+/// Makes the places to work in, and works.
+fn run<T>(
+    options: &BuildOptions,
+    input: &Input,
+    plan: &BuildPlan,
+    mut locking: Locking,
+    monitor: &Monitor,
+    work_on: impl FnOnce(&Build<'_>) -> Result<T>,
+) -> Result<T> {
     let goss = load_checks(Some(&options.recipe))?;
     fs::create_dir_all(&options.output)
         .during("making the output directory")

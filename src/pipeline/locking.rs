@@ -119,6 +119,20 @@ impl Locking {
         }
     }
 
+    /// Of a build that is to be repeated.
+    pub(super) fn recording(beginning: &Beginning<'_>) -> Result<Self> {
+        let Beginning { tasks, monitor, .. } = beginning;
+        if tasks.iter().any(Task::makes_up_password) {
+            monitor.warn(
+                "a password that is made up differs each time: locked builds \
+                 will not be alike",
+            );
+        }
+        let this = Self::with(Mode::Record { seed: new_seed()? });
+        this.taken().files.extend(host::digests(tasks)?);
+        Ok(this)
+    }
+
     /// Finds all that the lock names, before anything is touched.
     pub(super) fn prepare(
         mode: &LockMode,
@@ -131,17 +145,7 @@ impl Locking {
                 this.taken().files.extend(host::digests(tasks)?);
                 Ok(this)
             }
-            LockMode::Record(_) => {
-                if tasks.iter().any(Task::makes_up_password) {
-                    beginning.monitor.warn(
-                        "a password that is made up differs each time: \
-                         locked builds will not be alike",
-                    );
-                }
-                let this = Self::with(Mode::Record { seed: new_seed()? });
-                this.taken().files.extend(host::digests(tasks)?);
-                Ok(this)
-            }
+            LockMode::Record(_) => Self::recording(beginning),
             LockMode::Use(lock, sources) => {
                 lock.require_recipe(&recipe.digest()?)?;
                 host::require(lock, tasks)?;
