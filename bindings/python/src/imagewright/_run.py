@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import queue
@@ -69,8 +70,7 @@ class Run:
             while not self._done.wait(0.1):
                 pass
         except BaseException:
-            self.cancel()
-            self._done.wait()
+            self._stop()
             raise
         if self._failure is not None:
             raise self._failure
@@ -83,8 +83,7 @@ class Run:
             except queue.Empty:
                 continue
             except BaseException:
-                self.cancel()
-                self._done.wait()
+                self._stop()
                 raise
             if event is None:
                 return
@@ -99,8 +98,15 @@ class Run:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        """Cancels, and waits for the clean-up: a second Ctrl-C does not
+        leave it behind."""
         self.cancel()
-        self._done.wait()
+        while not self._done.is_set():
+            with contextlib.suppress(KeyboardInterrupt):
+                self._done.wait()
 
     def _event(self, _: Any, text: bytes) -> int:
         try:
