@@ -106,6 +106,7 @@ struct Compact {
 
 pub(super) fn compact(request: &str, monitor: &Monitor) -> Result<Value> {
     let request: Compact = parse(request)?;
+    let local = request.image.local_options(request.work_dir)?;
     let options = request.image.open_options();
     let write = match request.compression {
         Some(Text(compression)) => {
@@ -116,7 +117,6 @@ pub(super) fn compact(request: &str, monitor: &Monitor) -> Result<Value> {
         None => None,
     };
     begin(monitor, "compact the image");
-    let local = request.image.local_options(request.work_dir)?;
     let done = pipeline::compact(&local, write.as_ref(), monitor)?;
     monitor.event(&Event::Finished);
     answer(&done)
