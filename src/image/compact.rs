@@ -62,8 +62,8 @@ pub struct Compacted {
 ///
 /// # Errors
 /// `Busy` when the image is in use; those of opening it, of `trim`, of
-/// writing. The image is then as it was; a raw
-/// one that was changed in place at least has the same files.
+/// writing. The image is then as it was; a raw one that was changed in place
+/// at least has the same files.
 pub fn compact(
     path: &Path,
     how: &OpenOptions,

@@ -127,16 +127,21 @@ impl<'a> Store<'a> {
         ])
     }
 
+    /// Without the daemon's transfer service, which containerd 2 has: it wants
+    /// to unpack.
+    fn by_itself(&self, command: GuestCommand<'a>) -> GuestCommand<'a> {
+        match self.generation {
+            Generation::One => command,
+            Generation::Two { .. } => command.arg("--local"),
+        }
+    }
+
     /// Every image in an archive; the names must be whole.
     fn import(&self, path: &Path) -> Result<()> {
         let before = self.names()?;
         let file = File::open(path).at(path)?;
-        let mut command = self.ctr().args(["images", "import", "--no-unpack"]);
-        if matches!(self.generation, Generation::Two { .. }) {
-            // Else the daemon's transfer service does it, which wants to
-            // unpack.
-            command = command.arg("--local");
-        }
+        let command = self.ctr().args(["images", "import", "--no-unpack"]);
+        let command = self.by_itself(command);
         // A pipe: through a descriptor of the file itself, the image's
         // programs could open it to write.
         let (stdin, feeder) = feed(file)?;
@@ -205,12 +210,9 @@ impl<'a> Store<'a> {
     }
 
     fn rename(&self, from: &ImageName, to: &ImageName) -> Result<()> {
-        let mut tag = self.ctr().args(["images", "tag", "--force"]);
-        if matches!(self.generation, Generation::Two { .. }) {
-            // By the transfer service, which is not there.
-            tag = tag.arg("--local");
-        }
-        tag.args([from.as_str(), to.as_str()])
+        let tag = self.ctr().args(["images", "tag", "--force"]);
+        self.by_itself(tag)
+            .args([from.as_str(), to.as_str()])
             .run(self.guest.monitor)?;
         self.ctr()
             .args(["images", "rm", from.as_str()])

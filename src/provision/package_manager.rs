@@ -216,8 +216,8 @@ pub trait PackageManager: fmt::Debug {
     }
 
     /// Has `archives`, whose files are in a `directory` of the host that the
-    /// guest sees at `PACKAGES`, as the only
-    /// source from here on. `wanted` are the names and versions to prefer.
+    /// guest sees at `PACKAGES`, as the only source from here on. `wanted` are
+    /// the names and versions to prefer.
     ///
     /// # Errors
     /// `Unsupported` when this package manager cannot.

@@ -252,6 +252,7 @@ mod tests {
         };
         insta::assert_snapshot!(two);
     }
+
     /// What containerd 2 itself says its fields are.
     #[test]
     fn fields_are_those_of_containerd() {

@@ -130,9 +130,9 @@ fn config_text(generation: Generation, state: &str, socket: &str) -> String {
         "overlayfs",
         "zfs",
     ];
-    let (version, cri) = match generation {
-        Generation::One => (2, "io.containerd.grpc.v1.cri"),
-        Generation::Two { .. } => (3, "io.containerd.grpc.v1.cri"),
+    let version = match generation {
+        Generation::One => 2,
+        Generation::Two { .. } => 3,
     };
     let disabled: String = SNAPSHOTTERS
         .iter()
@@ -142,7 +142,7 @@ fn config_text(generation: Generation, state: &str, socket: &str) -> String {
         "version = {version}\n\
          root = \"/var/lib/containerd\"\n\
          state = \"{state}\"\n\
-         disabled_plugins = [\"{cri}\", \
+         disabled_plugins = [\"io.containerd.grpc.v1.cri\", \
          \"io.containerd.internal.v1.restart\"{disabled}]\n\
          [grpc]\n\
          address = \"{socket}\"\n\
