@@ -9,8 +9,8 @@ use imagewright::Monitor;
 use imagewright::image::{self, Compression, Format, Subformat, WriteOptions};
 
 use crate::image_support::{
-    Files, assert_digest, assert_same, create, flatten, make_disk, open_as,
-    qemu_img, scribble, text,
+    Files, assert_digest, assert_identical, assert_same, create, flatten,
+    make_disk, open_as, qemu_img, scribble, text,
 };
 
 /// A format, its name in QEMU, and what to create it with.
@@ -152,15 +152,7 @@ fn qemu_reads_what_is_written() {
             if name != "vpc" && name != "raw" {
                 qemu_img(&["check", "-f", name, text(&path)]);
             }
-            qemu_img(&[
-                "compare",
-                "-f",
-                "raw",
-                "-F",
-                name,
-                text(&raw),
-                text(&path),
-            ]);
+            assert_identical(&raw, &path, name);
             let flat = flatten(&path, name, &files);
             let ours = image::open(&path, &image::OpenOptions::new()).unwrap();
             assert_same(&ours, &flat);

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 
 use crate::image_support::{
-    Files, assert_digest, assert_same, create, flatten, make_disk, open_as,
-    qemu_img, scribble, text,
+    Files, assert_digest, assert_identical, assert_same, create, flatten,
+    make_disk, open_as, qemu_img, scribble, text,
 };
 
 /// 24 cases, the same each time; others, and as many as `IMAGEWRIGHT_CASES`
@@ -152,9 +152,7 @@ proptest! {
         if name != "raw" {
             qemu_img(&["check", "-f", name, text(&path)]);
         }
-        qemu_img(&[
-            "compare", "-f", "raw", "-F", name, text(&raw), text(&path),
-        ]);
+        assert_identical(&raw, &path, name);
         // QEMU rounds a raw disk up to sectors; ours has the bytes it has.
         let flat = match name {
             "raw" => raw,
@@ -187,28 +185,12 @@ fn a_tebibyte_with_a_gibibyte_of_data() {
     image::write(&source, &create(&path), &options, &Monitor::silent())
         .unwrap();
     qemu_img(&["check", "-f", "qcow2", text(&path)]);
-    qemu_img(&[
-        "compare",
-        "-f",
-        "raw",
-        "-F",
-        "qcow2",
-        text(&raw),
-        text(&path),
-    ]);
+    assert_identical(&raw, &path, "qcow2");
     let len = path.metadata().unwrap().len();
     assert!((1 << 30..1200 << 20).contains(&len), "{len}");
     let back = files.path("b.raw");
     let image = open_as(&path, Format::Qcow2);
     let options = WriteOptions::new(Format::Raw).digest(image::Digest::None);
     image::write(&image, &create(&back), &options, &Monitor::silent()).unwrap();
-    qemu_img(&[
-        "compare",
-        "-f",
-        "raw",
-        "-F",
-        "qcow2",
-        text(&back),
-        text(&path),
-    ]);
+    assert_identical(&back, &path, "qcow2");
 }

@@ -98,6 +98,12 @@ pub(crate) fn flatten(path: &Path, format: &str, files: &Files) -> PathBuf {
     raw
 }
 
+/// Asserts that QEMU sees the same bytes in a raw file and in an image.
+pub(crate) fn assert_identical(raw: &Path, path: &Path, format: &str) {
+    let args = ["compare", "-f", "raw", "-F", format, text(raw), text(path)];
+    qemu_img(&args);
+}
+
 /// Asserts that the disk has the bytes of the raw file, read in pieces of
 /// odd sizes; and that what its extents call zero is zero.
 pub(crate) fn assert_same(disk: &dyn BlockRead, raw: &Path) {

@@ -13,8 +13,8 @@ use imagewright::image::{
 use imagewright::{CancelToken, ErrorKind, Monitor};
 
 use crate::image_support::{
-    Files, assert_digest, assert_same, create, make_disk, open_as, qemu_img,
-    run, scribble, text,
+    Files, assert_digest, assert_identical, assert_same, create, make_disk,
+    open_as, qemu_img, run, scribble, text,
 };
 
 fn write(source: &Path, target: &Path, options: &WriteOptions) -> Written {
@@ -44,15 +44,7 @@ fn qcow2_is_sound_and_identical() {
                 let written = write(&raw, &path, &options);
                 assert_digest(&path, &written);
                 qemu_img(&["check", "-f", "qcow2", text(&path)]);
-                qemu_img(&[
-                    "compare",
-                    "-f",
-                    "raw",
-                    "-F",
-                    "qcow2",
-                    text(&raw),
-                    text(&path),
-                ]);
+                assert_identical(&raw, &path, "qcow2");
                 if size % 512 == 0 {
                     assert_same(&open_as(&path, Format::Qcow2), &raw);
                 }
@@ -76,24 +68,8 @@ fn a_huge_disk_costs_what_it_holds() {
         let copy = CopyOptions::new();
         let monitor = Monitor::silent();
         copy_to_raw(&image, &create(&back), &copy, &monitor).unwrap();
-        qemu_img(&[
-            "compare",
-            "-f",
-            "raw",
-            "-F",
-            "qcow2",
-            text(&back),
-            text(&path),
-        ]);
-        qemu_img(&[
-            "compare",
-            "-f",
-            "raw",
-            "-F",
-            "qcow2",
-            text(&raw),
-            text(&path),
-        ]);
+        assert_identical(&back, &path, "qcow2");
+        assert_identical(&raw, &path, "qcow2");
     }
 }
 
@@ -181,8 +157,7 @@ fn preallocated_tables_are_sound_and_the_data_is_a_hole() {
             let written = write(&raw, &path, &options);
             assert_digest(&path, &written);
             qemu_img(&["check", "-f", "qcow2", text(&path)]);
-            let (raw, path) = (text(&raw), text(&path));
-            qemu_img(&["compare", "-f", "raw", "-F", "qcow2", raw, path]);
+            assert_identical(&raw, &path, "qcow2");
         }
     }
     let files = Files::new();
@@ -237,8 +212,7 @@ fn an_overlay_has_what_its_base_has_not() {
                 let one = options.workers(NonZeroUsize::MIN);
                 assert_eq!(write(&raw, &path, &one), written);
                 qemu_img(&["check", "-f", "qcow2", text(&path)]);
-                let (raw, path) = (text(&raw), text(&path));
-                qemu_img(&["compare", "-f", "raw", "-F", "qcow2", raw, path]);
+                assert_identical(&raw, &path, "qcow2");
             }
         }
         if size > 0 {

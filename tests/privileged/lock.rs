@@ -70,11 +70,7 @@ impl Fixture {
             .arg(&self.recipe)
             .arg("--output")
             .arg(output);
-        let mut command = Cli::new("unshare").args(["--net", "--"]);
-        for (name, value) in build.variables() {
-            command = command.env(name, value);
-        }
-        command.args(build.words()).run()
+        build.without_network().run()
     }
 
     /// That `build` ends before it touches anything, and names `what`.

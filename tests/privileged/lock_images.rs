@@ -10,7 +10,7 @@ use std::{fs, net};
 use serde_json::Value;
 
 use crate::support::{
-    Cli, Containerd, Disk, Lab, fixture, in_own_mounts, names_in, wait_for,
+    Containerd, Disk, Lab, fixture, in_own_mounts, names_in, wait_for,
 };
 
 /// Two variants of an image and the index of both, at `$1` as `$2`; `$3` is
@@ -225,12 +225,7 @@ fn from_the_bundle(lab: &Lab, recipe: &Path, bundle: &Path) -> PathBuf {
     let build = |output: &Path| {
         let build = lab.cli().args(["build", "--offline", "--bundle"]);
         let build = build.arg(bundle).arg("--recipe").arg(recipe);
-        let build = build.arg("--output").arg(output);
-        let mut command = Cli::new("unshare").args(["--net", "--"]);
-        for (name, value) in build.variables() {
-            command = command.env(name, value);
-        }
-        command.args(build.words()).run()
+        build.arg("--output").arg(output).without_network().run()
     };
     let output = lab.join("offline");
     build(&output).success();

@@ -76,6 +76,15 @@ impl Cli {
             .collect()
     }
 
+    /// The same in a network namespace of its own: nothing is reached.
+    pub(crate) fn without_network(self) -> Self {
+        let mut command = Self::new("unshare").args(["--net", "--"]);
+        for (name, value) in self.variables() {
+            command = command.env(name, value);
+        }
+        command.args(self.words())
+    }
+
     /// Runs it with `stdin` as its input.
     pub(crate) fn run_with(mut self, stdin: impl Into<Stdio>) -> Finished {
         self.0.stdin(stdin);
