@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use imagewright::recipe::{Recipe, RecipeLayers};
+use imagewright::recipe::{Preset, Recipe, RecipeLayers};
 
 /// What makes up the recipe: files, one on top of the other, then fields.
 #[derive(Debug, Default, clap::Args)]
@@ -14,10 +14,7 @@ pub(crate) struct Layers {
     /// Make a node of this version of Kubernetes
     #[arg(long, value_name = "VERSION")]
     pub(crate) kubernetes: Option<String>,
-    /// Lay a preset beneath the recipes, besides `kubernetes`: aws, azure,
-    /// gcp, kubevirt, openstack, vsphere, quiet, serial-console; may be
-    /// repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = preset_help())]
     pub(crate) preset: Vec<String>,
     /// Set a field over all recipes: disk.size=20G, packages.install=[jq]
     #[arg(long, value_name = "FIELD=VALUE")]
@@ -50,4 +47,13 @@ impl Layers {
         }
         layers.finish()
     }
+}
+
+fn preset_help() -> String {
+    let names: Vec<_> = Preset::ALL.iter().map(|preset| preset.name).collect();
+    format!(
+        "Lay a preset beneath the recipes; may be repeated [possible values: \
+         {}]",
+        names.join(", ")
+    )
 }
