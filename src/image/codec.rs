@@ -112,23 +112,16 @@ fn decode_zstd(
 
 /// Packs clusters; one per thread.
 pub(crate) enum Encoder {
-    Deflate(Box<Compressor>),
-    Zlib(Box<Compressor>),
+    Deflate(Deflater),
+    Zlib(Deflater),
     Zstd(CCtx<'static>, i32),
 }
 
 impl Encoder {
     pub(crate) fn new(codec: Codec, level: i32) -> Result<Self> {
-        let deflate = || {
-            let level = CompressionLvl::new(level).map_err(|_| {
-                Error::invalid(format!("there is no zlib level {level}"))
-                    .hint("use 1 to 12")
-            })?;
-            Ok::<_, Error>(Box::new(Compressor::new(level)))
-        };
         Ok(match codec {
-            Codec::Deflate => Self::Deflate(deflate()?),
-            Codec::Zlib => Self::Zlib(deflate()?),
+            Codec::Deflate => Self::Deflate(Deflater::new(level)?),
+            Codec::Zlib => Self::Zlib(Deflater::new(level)?),
             Codec::Zstd => {
                 if !(1..=22).contains(&level) {
                     let message = format!("there is no zstd level {level}");
@@ -140,19 +133,67 @@ impl Encoder {
         })
     }
 
-    /// Packs `plain` into the start of `out`; `None`: it does not fit, so
-    /// packing it is not worth it.
+    /// Packs `plain`, the cluster of this `number` on its disk, into the start
+    /// of `out`; `None`: it does not fit, so packing it is not worth it.
     pub(crate) fn encode(
         &mut self,
+        number: u64,
         plain: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
         match self {
-            Self::Deflate(encoder) => encoder.deflate_compress(plain, out).ok(),
-            Self::Zlib(encoder) => encoder.zlib_compress(plain, out).ok(),
+            Self::Deflate(deflater) => {
+                deflater.at(number).deflate_compress(plain, out).ok()
+            }
+            Self::Zlib(deflater) => {
+                deflater.at(number).zlib_compress(plain, out).ok()
+            }
             Self::Zstd(encoder, level) => {
                 encoder.compress(out, plain, *level).ok()
             }
+        }
+    }
+}
+
+/// Deflate at a level of ours: libdeflate's, but for 2.
+///
+/// QEMU's files lie between those of libdeflate's levels 1 (0.4 % larger) and
+/// 2 (3 % smaller, and a third slower). So our level 2 packs at 1, and each
+/// [`MIX`]th cluster at 2. The number of the cluster decides, for the same disk
+/// is to give the same bytes whoever packs it.
+pub(crate) struct Deflater {
+    most: Box<Compressor>,
+    some: Option<Box<Compressor>>,
+}
+
+/// See [`Deflater`]: at 4, files are 0.5 % smaller than QEMU's.
+const MIX: u64 = 4;
+
+impl Deflater {
+    fn new(level: i32) -> Result<Self> {
+        let at = |level| {
+            let level = CompressionLvl::new(level).map_err(|_| {
+                Error::invalid(format!("there is no zlib level {level}"))
+                    .hint("use 1 to 12")
+            })?;
+            Ok::<_, Error>(Box::new(Compressor::new(level)))
+        };
+        Ok(match level {
+            2 => Self {
+                most: at(1)?,
+                some: Some(at(2)?),
+            },
+            level => Self {
+                most: at(level)?,
+                some: None,
+            },
+        })
+    }
+
+    fn at(&mut self, number: u64) -> &mut Compressor {
+        match &mut self.some {
+            Some(some) if number % MIX == MIX - 1 => some,
+            _ => &mut self.most,
         }
     }
 }
@@ -168,7 +209,7 @@ mod tests {
         for codec in [Codec::Deflate, Codec::Zlib, Codec::Zstd] {
             let mut packed = vec![0; 70_000];
             let mut encoder = Encoder::new(codec, 3).unwrap();
-            let len = encoder.encode(&plain, &mut packed).unwrap();
+            let len = encoder.encode(0, &plain, &mut packed).unwrap();
             packed.truncate(len);
             packed.extend([0xa5; 300]);
             let mut out = vec![0; plain.len()];
@@ -194,6 +235,28 @@ mod tests {
         let mut out = vec![0; 1024];
         Codec::Zstd.decode(&packed, &mut out).unwrap();
         assert_eq!((out[999], out[1000]), (1, 2));
+    }
+
+    #[test]
+    fn level_2_lies_between_those_of_libdeflate() {
+        let plain: Vec<u8> = (0..65536_u32)
+            .map(|n| (n.wrapping_mul(n ^ 0x9e37) >> 9) as u8 & 31)
+            .collect();
+        let mut room = vec![0; plain.len()];
+        let mut len = |level, number| {
+            let mut encoder = Encoder::new(Codec::Deflate, level).unwrap();
+            encoder.encode(number, &plain, &mut room).unwrap()
+        };
+        let libdeflate = |level| {
+            let level = CompressionLvl::new(level).unwrap();
+            let mut room = vec![0; plain.len()];
+            let mut compressor = Compressor::new(level);
+            compressor.deflate_compress(&plain, &mut room).unwrap()
+        };
+        let (fast, small) = (libdeflate(1), libdeflate(2));
+        assert!(small < fast, "{small}, {fast}");
+        let lens: Vec<_> = (0..8).map(|number| len(2, number)).collect();
+        assert_eq!(lens, [[fast, fast, fast, small]; 2].concat());
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Packed {
                 Ok::<_, Error>(())
             })?;
             let mut one = |encoder: &mut Encoder| {
-                let len = encoder.encode(&plain, &mut room);
+                let len = encoder.encode(count, &plain, &mut room);
                 len.map_or(UNIT, to_u64)
             };
             packed.zlib += one(&mut zlib);

@@ -25,7 +25,7 @@ pub enum Compression {
     /// As they are.
     #[default]
     None,
-    /// Deflate, level 1 (fast) to 12 (small).
+    /// Deflate, level 1 (fast) to 12 (small); 2 is closer to 1 than to 3.
     Zlib(i32),
     /// Zstandard, level 1 (fast) to 22 (small).
     Zstd(i32),

@@ -135,6 +135,7 @@ fn pack(
     let mut clusters = Vec::new();
     let mut end = 0;
     let whole = to_usize(window.len).next_multiple_of(cluster);
+    let first = window.offset / to_u64(cluster);
     for (index, plain) in plain[..whole].chunks_exact(cluster).enumerate() {
         let start = index * cluster;
         let base = base.map(|base| &base[start..start + cluster]);
@@ -152,7 +153,8 @@ fn pack(
             _ => {}
         }
         let room = &mut bytes[end..end + cluster];
-        let (len, form) = match encoder.encode(plain, &mut room[1..]) {
+        let number = first + to_u64(index);
+        let (len, form) = match encoder.encode(number, plain, &mut room[1..]) {
             Some(len) => {
                 room.copy_within(1..=len, 0);
                 (len, Form::Packed)

@@ -113,7 +113,7 @@ fn pack(
         let (marker, body) = room.split_at_mut(MARKER);
         let body_room = body.len() - to_usize(SECTOR);
         let len = encoder
-            .encode(plain, &mut body[..body_room])
+            .encode(index, plain, &mut body[..body_room])
             .ok_or_else(|| Error::internal("a packed grain has no room"))?;
         let narrow = u32::try_from(len)
             .map_err(|_| Error::internal("a packed grain is too long"))?;
