@@ -8,6 +8,8 @@ use std::process::Command;
 
 use crate::support::{Lab, fixture};
 
+/// Emulated beside other work, a guest takes longer to find its disks than the
+/// minute and a half that systemd waits.
 const RECIPE: &str = "metadata: {name: node}
 disk: {size: 6G}
 packages: {install: [containerd, runc]}
@@ -18,6 +20,10 @@ steps:
       grub-install --target=x86_64-efi --no-nvram --removable &&
       grub-install --target=i386-pc \"$(grub-probe -t disk /boot)\"
 files:
+  - path: /etc/systemd/system.conf.d/emulated.conf
+    content: |
+      [Manager]
+      DefaultDeviceTimeoutSec=10min
   - path: /etc/systemd/system/report.service
     content: |
       [Unit]
