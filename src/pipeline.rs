@@ -41,7 +41,7 @@ mod verify;
 mod work_dir;
 
 pub use build::{build, build_stages, lock};
-pub use bundle::{BUNDLE_LOCK, BundleOptions, BundleReport, bundle};
+pub use bundle::{Bundle, BundleOptions, BundleReport, bundle};
 pub use compact::compact;
 pub use convert::convert;
 pub use customize::{

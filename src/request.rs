@@ -23,8 +23,10 @@
 //! ```
 
 mod build;
+mod change;
 mod document;
 mod image;
+mod lock;
 mod look;
 
 use std::fmt;
@@ -56,8 +58,14 @@ pub enum Operation {
     Plan,
     /// The whole chain.
     Build,
+    /// Write down by digest what a build takes.
+    Lock,
+    /// Gather what a lock names in one directory.
+    Bundle,
     /// Change an image by a recipe: phase 1 alone.
     Provision,
+    /// Change an image by steps.
+    Customize,
     /// Clean an image.
     Sysprep,
     /// Check an image offline.
@@ -77,14 +85,17 @@ type Answer = fn(&str, &Monitor) -> Result<Value>;
 
 impl Operation {
     /// Every operation, with its name and what answers it.
-    const TABLE: [(Self, &'static str, Answer); 13] = [
+    const TABLE: [(Self, &'static str, Answer); 16] = [
         (Self::Fetch, "fetch", image::fetch),
         (Self::Info, "info", image::info),
         (Self::Convert, "convert", image::convert),
         (Self::Compact, "compact", image::compact),
         (Self::Plan, "plan", build::plan),
         (Self::Build, "build", build::build),
-        (Self::Provision, "provision", build::provision),
+        (Self::Lock, "lock", lock::lock),
+        (Self::Bundle, "bundle", lock::bundle),
+        (Self::Provision, "provision", change::provision),
+        (Self::Customize, "customize", change::customize),
         (Self::Sysprep, "sysprep", look::sysprep),
         (Self::Verify, "verify", look::verify),
         (Self::Package, "package", build::package),

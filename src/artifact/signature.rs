@@ -57,9 +57,9 @@ impl SigningKey {
         // Without one, the crate would ask on the terminal.
         let Some(password) = password else {
             return Err(Error::invalid("the key is encrypted").hint(
-                "put its password into the environment variable \
-                 IMAGEWRIGHT_SIGN_PASSWORD, or make a key without one: \
-                 minisign -G -W",
+                "say its password (the command takes it from the environment \
+                 variable IMAGEWRIGHT_SIGN_PASSWORD), or make a key without \
+                 one: minisign -G -W",
             ));
         };
         SecretKeyBox::from_string(text)

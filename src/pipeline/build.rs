@@ -101,7 +101,7 @@ pub fn lock(options: &BuildOptions, monitor: &Monitor) -> Result<Lock> {
     let plan = BuildPlan::new(options, &input)?;
     watch.expect(FIXED_PHASES + plan.provision.tasks.len());
     let locking = Locking::recording(&beginning(options, &plan, monitor))?;
-    run(options, &input, &plan, locking, monitor, |build| {
+    let lock = run(options, &input, &plan, locking, monitor, |build| {
         in_private_mounts(|session| {
             let file = build.work.unnamed_file()?;
             let done = build.provision(file, session, &mut watch)?;
@@ -109,7 +109,9 @@ pub fn lock(options: &BuildOptions, monitor: &Monitor) -> Result<Lock> {
             let lock = done.lock.ok_or_else(|| Error::internal("no lock"));
             after(lock, closed)
         })
-    })
+    })?;
+    watch.finish();
+    Ok(lock)
 }
 
 fn beginning<'a>(

@@ -11,6 +11,7 @@ use super::InputOptions;
 use super::locking::{
     Beginning, FILES, IMAGES, Located, LockSources, PACKAGES,
 };
+use super::report::Stopwatch;
 use crate::artifact::Lock;
 use crate::error::{Context, Error, Result, after};
 use crate::progress::Monitor;
@@ -19,7 +20,7 @@ use crate::recipe::{Recipe, Sha256};
 use crate::source::fetch;
 
 /// The name of the lock in a bundle.
-pub const BUNDLE_LOCK: &str = "lock.json";
+const LOCK: &str = "lock.json";
 const SUMS: &str = "SHA256SUMS";
 
 /// What is gathered, and where.
@@ -49,6 +50,33 @@ impl BundleOptions {
             sources: LockSources::default(),
             output: output.into(),
         }
+    }
+}
+
+/// A directory that [`bundle()`] made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Bundle {
+    /// The directory.
+    pub directory: PathBuf,
+    /// The lock whose files are in it.
+    pub lock: Lock,
+}
+
+impl Bundle {
+    /// Reads the lock of the bundle in `directory`.
+    ///
+    /// # Errors
+    /// As [`Lock::load`].
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self> {
+        let directory = directory.into();
+        let lock = Lock::load(&directory.join(LOCK))?;
+        Ok(Self { directory, lock })
+    }
+
+    /// The base image in it.
+    pub fn base(&self) -> PathBuf {
+        self.directory.join(&self.lock.base.name)
     }
 }
 
@@ -87,6 +115,8 @@ pub fn bundle(
             .at(output)
             .hint("name a new directory"));
     }
+    let mut watch = Stopwatch::new(monitor, 3);
+    watch.begin("fetch and verify the image");
     let mut base = options.input.fetch.clone();
     base.sha256 = Some(lock.base.sha256);
     let image = fetch(&options.input.reference, &base, monitor)
@@ -97,7 +127,9 @@ pub fn bundle(
         fetch: &base,
         monitor,
     };
+    watch.begin("find what the lock names");
     let mut located = Located::find(lock, &options.sources, &beginning)?;
+    watch.begin("copy it");
     let mut aside = output.as_os_str().to_owned();
     aside.push(format!(".{}.new", std::process::id()));
     let aside = PathBuf::from(aside);
@@ -111,6 +143,7 @@ pub fn bundle(
         let emptied = empty(&aside);
         return after(Err(error), emptied);
     }
+    watch.finish();
     Ok(BundleReport {
         output: output.clone(),
         packages: lock.archives.len(),
@@ -140,7 +173,7 @@ fn fill(
     for (sha256, path) in located.files() {
         copy(path, &bundle.join(FILES).join(sha256.to_string()))?;
     }
-    let path = bundle.join(BUNDLE_LOCK);
+    let path = bundle.join(LOCK);
     fs::write(&path, lock.to_json()?).at(&path)?;
     let sums = checksums(bundle)?;
     let path = bundle.join(SUMS);

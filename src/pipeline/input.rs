@@ -11,7 +11,7 @@ use super::work_dir::WorkDir;
 use crate::artifact::InputRecord;
 use crate::block::{CopyOptions, copy_to_raw};
 use crate::discover::{DiscoverOptions, SystemLayout};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::{self, Format, Gate, Image, OpenOptions};
 use crate::progress::Monitor;
 use crate::provision::{PackageArchive, Supplies};
@@ -48,6 +48,20 @@ impl InputOptions {
             root: None,
             repair_table: false,
             spool: None,
+        }
+    }
+
+    /// That it is a file of this host, as a build without a network needs.
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub fn require_local(&self) -> Result<()> {
+        match self.reference {
+            Reference::Path(_) => Ok(()),
+            Reference::Url(_) => Err(Error::invalid(
+                "an offline build, and the image is behind a URL",
+            )
+            .hint("build from a bundle, or name a file")),
         }
     }
 }

@@ -75,6 +75,12 @@ impl BuildOptions {
         }
     }
 
+    /// For [`lock`](super::lock()), which is to be kept as `file`: the
+    /// session works beside it.
+    pub fn for_lock(input: InputOptions, recipe: Recipe, file: &Path) -> Self {
+        Self::new(input, recipe, directory_of(file))
+    }
+
     /// Takes exactly what `lock` says, from `sources` and the places it
     /// remembers. Offline, programs of the image have no network.
     #[must_use]

@@ -10,10 +10,11 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::artifact::Lock;
 use crate::error::{Error, Result};
 use crate::image::{Compression, Format, Gate, OpenOptions};
 use crate::pipeline::{InputOptions, LocalOptions};
-use crate::recipe::{Recipe, Sha256};
+use crate::recipe::{Recipe, Secret, Sha256};
 use crate::source::{FetchOptions, Reference};
 
 /// A value that is written as text.
@@ -139,21 +140,47 @@ impl ImageDocument {
     }
 }
 
-/// A recipe, as a document or as a file; its paths are relative to the
-/// working directory or to the directory of the file.
+/// A document, as a file or as itself.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum RecipeDocument {
+pub(super) enum Document {
     File(PathBuf),
     Inline(Value),
 }
 
-impl RecipeDocument {
-    pub(super) fn load(&self) -> Result<Recipe> {
+impl Document {
+    /// It is a recipe; its paths are relative to the directory of the file,
+    /// or to the working directory.
+    pub(super) fn recipe(&self) -> Result<Recipe> {
         match self {
             Self::File(path) => Recipe::load(path),
             Self::Inline(value) => Recipe::parse(&value.to_string(), "recipe"),
         }
+    }
+
+    pub(super) fn recipe_or_none(this: Option<&Self>) -> Result<Recipe> {
+        this.map_or_else(|| Ok(Recipe::default()), Self::recipe)
+    }
+
+    /// It is a lock.
+    pub(super) fn lock(&self) -> Result<Lock> {
+        match self {
+            Self::File(path) => Lock::load(path),
+            Self::Inline(value) => Lock::parse(value.to_string().as_bytes()),
+        }
+    }
+}
+
+/// A password, which is not to be seen in messages.
+#[derive(Debug)]
+pub(super) struct Password(pub(super) Secret);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Self(Secret::new(text)))
     }
 }
 

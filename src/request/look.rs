@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::{ImageDocument, RecipeDocument, Text};
+use super::document::{Document, ImageDocument, Text};
 use super::{answer, parse};
 use crate::describe::goss::GossFile;
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +73,7 @@ pub(super) fn diff(request: &str, monitor: &Monitor) -> Result<Value> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Verify {
     image: ImageDocument,
-    recipe: Option<RecipeDocument>,
+    recipe: Option<Document>,
     /// Files of further checks, in goss's format.
     #[serde(default)]
     goss: Vec<PathBuf>,
@@ -83,7 +83,7 @@ struct Verify {
 /// The report; `passed` says whether all is well.
 pub(super) fn verify(request: &str, monitor: &Monitor) -> Result<Value> {
     let request: Verify = parse(request)?;
-    let recipe = request.recipe.as_ref().map(RecipeDocument::load);
+    let recipe = request.recipe.as_ref().map(Document::recipe);
     let image = request.image.local_options(request.work_dir)?;
     let mut options = VerifyOptions::new(image);
     options.recipe = recipe.transpose()?;

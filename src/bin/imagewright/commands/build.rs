@@ -81,7 +81,7 @@ fn options(args: Build, global: &Global) -> anyhow::Result<BuildOptions> {
         options.network = Network::None;
     }
     if args.locking.offline {
-        lock::require_local(&options)?;
+        options.input.require_local()?;
     }
     Ok(options)
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `imagewright lock`, `imagewright bundle`, and the locks of `build`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use imagewright::artifact::Lock;
 use imagewright::pipeline::{
-    self, BuildOptions, BundleOptions, BundleReport, LockSources,
+    self, BuildOptions, Bundle, BundleOptions, BundleReport, LockSources,
 };
-use imagewright::{Error, ErrorKind, Monitor};
+use imagewright::{Error, Monitor};
 
 use crate::args::{self, Global};
 use crate::render;
@@ -26,11 +25,7 @@ pub(super) fn lock(
         &args.opening,
         global,
     )?;
-    let directory = match args.output.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut options = BuildOptions::new(input, recipe, directory);
+    let mut options = BuildOptions::for_lock(input, recipe, &args.output);
     options.work_dir.clone_from(&global.work_dir);
     if let Some(date) = super::build::source_date()? {
         options.source_date = date;
@@ -90,49 +85,28 @@ pub(super) struct Obeyed {
 
 /// What the arguments of a build say.
 pub(super) fn obeyed(args: &args::Locking) -> anyhow::Result<Option<Obeyed>> {
-    let args::Locking {
-        locked,
-        bundle,
-        offline,
-        ..
-    } = args;
     let mut sources = sources(args.sources.clone());
-    sources.offline = *offline;
-    let path = match (locked, bundle) {
-        (Some(path), _) => path.clone(),
-        (None, Some(bundle)) => bundle.join(pipeline::BUNDLE_LOCK),
+    sources.offline = args.offline;
+    let (lock, base) = match (&args.locked, &args.bundle) {
+        (Some(path), _) => (Lock::load(path)?, None),
+        (None, Some(directory)) => {
+            let bundle = Bundle::open(directory)?;
+            let base = bundle.base().display().to_string();
+            sources.directories.push(bundle.directory);
+            (bundle.lock, Some(base))
+        }
         (None, None) => {
-            let named = !sources.directories.is_empty();
-            if named || sources.mirror.is_some() {
-                Err(wrong("--packages and --mirror are for locks")
-                    .hint("say --locked FILE, too"))?;
+            if !sources.directories.is_empty() || sources.mirror.is_some() {
+                let message = "--packages and --mirror are for locks";
+                let error = Error::invalid(message);
+                return Err(error.hint("say --locked FILE, too").into());
             }
             return Ok(None);
         }
     };
-    let lock = Lock::load(&path)?;
-    let mut obeyed = Obeyed {
-        base: None,
+    Ok(Some(Obeyed {
         lock,
         sources,
-    };
-    if let Some(bundle) = bundle {
-        let base = bundle.join(&obeyed.lock.base.name);
-        obeyed.base = Some(base.display().to_string());
-        obeyed.sources.directories.push(bundle.clone());
-    }
-    Ok(Some(obeyed))
-}
-
-/// That an offline build begins with a file of the host.
-pub(super) fn require_local(options: &BuildOptions) -> anyhow::Result<()> {
-    match options.input.reference.path() {
-        Some(_) => Ok(()),
-        None => Err(wrong("--offline, and the image is behind a URL")
-            .hint("say --bundle DIR, or --disk-image with a path"))?,
-    }
-}
-
-fn wrong(message: &str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message)
+        base,
+    }))
 }
