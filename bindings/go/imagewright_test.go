@@ -13,6 +13,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -63,6 +66,50 @@ func TestEveryKindHasItsSentinel(t *testing.T) {
 	}
 	if len(sentinels) != len(table) {
 		t.Errorf("%d sentinels for %d kinds", len(sentinels), len(table))
+	}
+}
+
+func TestRequestsHaveTheFieldsOfTheReadme(t *testing.T) {
+	requests := map[string]any{
+		"fetch": FetchRequest{}, "convert": ConvertRequest{},
+		"compact": CompactRequest{}, "plan": BuildRequest{},
+		"build": BuildRequest{}, "lock": LockRequest{},
+		"bundle": BundleRequest{}, "provision": ProvisionRequest{},
+		"customize": CustomizeRequest{}, "sysprep": SysprepRequest{},
+		"verify": VerifyRequest{}, "package": PackageRequest{},
+		"inspect": InspectRequest{}, "sbom": SBOMRequest{}, "diff": DiffRequest{},
+	}
+	// Info takes an image alone, and the plan of a package is no BuildReport.
+	left := map[string]bool{"info image": true, "info brief": true, "package dryRun": true}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := regexp.MustCompile("`(\\w+)`")
+	documented := map[string]bool{}
+	row := regexp.MustCompile("(?m)^\\| (`[a-z`, ]+`) \\| (`.*?) \\|")
+	for _, cells := range row.FindAllStringSubmatch(string(readme), -1) {
+		for _, operation := range word.FindAllStringSubmatch(cells[1], -1) {
+			for _, field := range word.FindAllStringSubmatch(cells[2], -1) {
+				documented[operation[1]+" "+field[1]] = true
+			}
+		}
+	}
+	there := map[string]bool{}
+	for operation, request := range requests {
+		fields := reflect.TypeOf(request)
+		for i := 0; i < fields.NumField(); i++ {
+			name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
+			there[operation+" "+name] = true
+			if !documented[operation+" "+name] {
+				t.Errorf("%s has no field %s", operation, name)
+			}
+		}
+	}
+	for field := range documented {
+		if there[field] == left[field] {
+			t.Errorf("%s: in the request %v, left out %v", field, there[field], left[field])
+		}
 	}
 }
 
@@ -145,14 +192,21 @@ func TestAPanicInProgressGoesToTheCaller(t *testing.T) {
 	t.Error("it came back")
 }
 
-func TestTwoBuildsAtOnce(t *testing.T) {
-	image := filepath.Join(os.Getenv("IMAGEWRIGHT_FIXTURES"), "tiny", "tiny.qcow2")
-	recipe := map[string]any{
+func tiny() string {
+	return filepath.Join(os.Getenv("IMAGEWRIGHT_FIXTURES"), "tiny", "tiny.qcow2")
+}
+
+func aRecipe() Recipe {
+	return map[string]any{
 		"apiVersion": "imagewright/v1alpha1",
 		"kind":       "NodeImage",
 		"metadata":   map[string]string{"name": "two"},
 		"steps":      []any{map[string]string{"run-command": "true"}},
 	}
+}
+
+func TestTwoBuildsAtOnce(t *testing.T) {
+	image, recipe := tiny(), aRecipe()
 	state := func() string {
 		namespace, err := os.Readlink("/proc/self/ns/mnt")
 		if err != nil {
@@ -196,5 +250,58 @@ func TestTwoBuildsAtOnce(t *testing.T) {
 	builds.Wait()
 	if after := state(); after != before {
 		t.Errorf("%s, then %s", before, after)
+	}
+}
+
+func TestABuildStopsContinuesAndIsLocked(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	input, date := Input{Image: tiny()}, uint64(1)
+	build := BuildRequest{
+		Input: &input, Recipe: aRecipe(), Output: filepath.Join(dir, "out"), Until: StageProvision,
+	}
+	stopped, err := Build(ctx, build)
+	if err != nil || stopped.StoppedAfter != StageProvision || stopped.Kept == "" {
+		t.Fatalf("%+v, %v", stopped, err)
+	}
+	build.Until, build.From = "", StagePackage
+	done, err := Build(ctx, build)
+	if err != nil || done.StoppedAfter != "" || len(done.Files) == 0 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	lock, err := Lock(ctx, LockRequest{
+		Input: &input, Recipe: aRecipe(), Output: filepath.Join(dir, "lock"), SourceDate: &date,
+	})
+	if err != nil || !bytes.Contains(lock, []byte(`"sourceDateEpoch":1`)) {
+		t.Fatalf("%s, %v", lock, err)
+	}
+	bundle, err := Bundle(ctx, BundleRequest{
+		Input: input, Locked: lock, Output: filepath.Join(dir, "bundle"),
+	})
+	if err != nil || bundle.Packages != 0 {
+		t.Fatalf("%+v, %v", bundle, err)
+	}
+	again, err := Build(ctx, BuildRequest{
+		Recipe: aRecipe(), Output: filepath.Join(dir, "again"), Bundle: bundle.Output, Offline: true,
+	})
+	if err != nil || len(again.Files) == 0 {
+		t.Fatalf("%+v, %v", again, err)
+	}
+}
+
+func TestStepsAreDone(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "one.qcow2")
+	_, err := Customize(context.Background(), CustomizeRequest{
+		Input:  Input{Image: tiny()},
+		Steps:  []any{map[string]string{"write": "/etc/motd:hello"}},
+		Output: output,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	difference, err := Diff(context.Background(), DiffRequest{
+		Before: ImageFile{Path: tiny()}, After: ImageFile{Path: output},
+	})
+	if err != nil || difference.Identical {
+		t.Fatalf("%+v, %v", difference, err)
 	}
 }

@@ -67,12 +67,12 @@ type InfoResult struct {
 // Info tells what an image file is.
 func Info(ctx context.Context, image ImageFile) (*InfoResult, error) {
 	request := map[string]ImageFile{"image": image}
-	raw, err := run[json.RawMessage](ctx, "info", request, nil)
+	answer, err := raw(ctx, "info", request, nil)
 	if err != nil {
 		return nil, err
 	}
-	result := &InfoResult{Raw: *raw}
-	return result, json.Unmarshal(*raw, result)
+	result := &InfoResult{Raw: answer}
+	return result, json.Unmarshal(answer, result)
 }
 
 // ConvertRequest is what Convert takes.
@@ -120,25 +120,70 @@ type BuildRequest struct {
 	Input  *Input `json:"input,omitempty"`
 	Recipe Recipe `json:"recipe,omitempty"`
 	// Output is a directory, made if need be.
-	Output    string   `json:"output"`
-	Formats   []Output `json:"formats,omitempty"`
-	WorkDir   string   `json:"workDir,omitempty"`
-	NoNetwork bool     `json:"noNetwork,omitempty"`
-	OwnFAT    bool     `json:"ownFat,omitempty"`
+	Output  string   `json:"output"`
+	Formats []Output `json:"formats,omitempty"`
+	// From and Until are stages: a build stops after Until, and one from the
+	// next stage continues it.
+	From  Stage `json:"from,omitempty"`
+	Until Stage `json:"until,omitempty"`
+	// Lock is a file that a lock is written to.
+	Lock string `json:"lock,omitempty"`
+	// Locked is a lock to obey.
+	Locked LockDocument `json:"locked,omitempty"`
+	// Bundle is the directory of one to build from, without Input.
+	Bundle string `json:"bundle,omitempty"`
+	// Offline looks at nothing but the bundle and Packages.
+	Offline bool `json:"offline,omitempty"`
+	// Packages are directories with locked packages, Mirror is asked for them.
+	Packages []string `json:"packages,omitempty"`
+	Mirror   string   `json:"mirror,omitempty"`
+	// SourceDate is seconds since 1970; the base's newest file when nil.
+	SourceDate *uint64 `json:"sourceDate,omitempty"`
+	// SignKey is a file of minisign, SignPassword that of an encrypted one.
+	SignKey      string `json:"signKey,omitempty"`
+	SignPassword string `json:"signPassword,omitempty"`
+	WorkDir      string `json:"workDir,omitempty"`
+	NoNetwork    bool   `json:"noNetwork,omitempty"`
+	// RepairTable writes a damaged GPT anew, in the result.
+	RepairTable bool `json:"repairTable,omitempty"`
+	OwnFAT      bool `json:"ownFat,omitempty"`
 }
+
+// Stage is a part of a build.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageFetch     Stage = "fetch"
+	StageProvision Stage = "provision"
+	StagePackage   Stage = "package"
+)
 
 // Plan tells what Build would do.
 func Plan(ctx context.Context, request BuildRequest, opts ...Option) (json.RawMessage, error) {
-	return raw(run[json.RawMessage](ctx, "plan", request, opts))
+	return raw(ctx, "plan", request, opts)
 }
 
 // BuildReport is what a build did.
 type BuildReport struct {
+	// StoppedAfter is the last stage of a build that stopped; there is no
+	// manifest and no file then.
+	StoppedAfter Stage `json:"stoppedAfter"`
+	// Kept is the directory that the next run continues with.
+	Kept string `json:"kept"`
 	// Manifest is the content of manifest.json.
 	Manifest json.RawMessage `json:"manifest"`
 	// Files that were published.
-	Files  []string `json:"files"`
-	Phases []Phase  `json:"phases"`
+	Files []string `json:"files"`
+	// Passwords that were made up; nothing else knows them.
+	Passwords []NewPassword `json:"passwords"`
+	Phases    []Phase       `json:"phases"`
+}
+
+// NewPassword is one that was made up.
+type NewPassword struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
 }
 
 // Phase is a part of the work and how long it took.
@@ -157,16 +202,50 @@ type ProvisionRequest struct {
 	Input  Input  `json:"input"`
 	Recipe Recipe `json:"recipe"`
 	// Output is the image itself when empty.
-	Output    string  `json:"output,omitempty"`
-	Format    *Output `json:"format,omitempty"`
-	WorkDir   string  `json:"workDir,omitempty"`
-	NoNetwork bool    `json:"noNetwork,omitempty"`
-	OwnFAT    bool    `json:"ownFat,omitempty"`
+	Output string  `json:"output,omitempty"`
+	Format *Output `json:"format,omitempty"`
+	// DryRun answers with the plan.
+	DryRun           bool   `json:"dryRun,omitempty"`
+	WorkDir          string `json:"workDir,omitempty"`
+	NoNetwork        bool   `json:"noNetwork,omitempty"`
+	NoSELinuxRelabel bool   `json:"noSelinuxRelabel,omitempty"`
+	// RepairTable writes a damaged GPT anew, in the result.
+	RepairTable bool `json:"repairTable,omitempty"`
+	OwnFAT      bool `json:"ownFat,omitempty"`
 }
 
 // Provision changes an image by a recipe. Needs root.
 func Provision(ctx context.Context, request ProvisionRequest, opts ...Option) (json.RawMessage, error) {
-	return raw(run[json.RawMessage](ctx, "provision", request, opts))
+	return raw(ctx, "provision", request, opts)
+}
+
+// CustomizeRequest is what Customize takes.
+type CustomizeRequest struct {
+	Input Input `json:"input"`
+	// Steps are those of a recipe: "update", or a map of one name to its
+	// argument.
+	Steps []any `json:"steps,omitempty"`
+	// DiskSize is what the disk grows to, such as "20G".
+	DiskSize string `json:"diskSize,omitempty"`
+	// PasswordCrypto is "sha256", "sha512" or "yescrypt"; the image's own
+	// when empty.
+	PasswordCrypto string `json:"passwordCrypto,omitempty"`
+	// Output is the image itself when empty.
+	Output string  `json:"output,omitempty"`
+	Format *Output `json:"format,omitempty"`
+	// DryRun answers with the plan.
+	DryRun           bool   `json:"dryRun,omitempty"`
+	WorkDir          string `json:"workDir,omitempty"`
+	NoNetwork        bool   `json:"noNetwork,omitempty"`
+	NoSELinuxRelabel bool   `json:"noSelinuxRelabel,omitempty"`
+	// RepairTable writes a damaged GPT anew, in the result.
+	RepairTable bool `json:"repairTable,omitempty"`
+	OwnFAT      bool `json:"ownFat,omitempty"`
+}
+
+// Customize changes an image by steps. Needs root.
+func Customize(ctx context.Context, request CustomizeRequest, opts ...Option) (json.RawMessage, error) {
+	return raw(ctx, "customize", request, opts)
 }
 
 // SysprepRequest is what Sysprep takes.
@@ -182,7 +261,7 @@ type SysprepRequest struct {
 
 // Sysprep cleans an image of what must not be shipped. Needs root.
 func Sysprep(ctx context.Context, request SysprepRequest, opts ...Option) (json.RawMessage, error) {
-	return raw(run[json.RawMessage](ctx, "sysprep", request, opts))
+	return raw(ctx, "sysprep", request, opts)
 }
 
 // VerifyRequest is what Verify takes.
@@ -241,7 +320,7 @@ type InspectRequest struct {
 // Inspect tells what is in an image. Needs root unless its filesystems are
 // ext.
 func Inspect(ctx context.Context, request InspectRequest, opts ...Option) (json.RawMessage, error) {
-	return raw(run[json.RawMessage](ctx, "inspect", request, opts))
+	return raw(ctx, "inspect", request, opts)
 }
 
 // SBOMRequest is what SBOM takes.
@@ -255,7 +334,7 @@ type SBOMRequest struct {
 // SBOM is the bill of materials of an image. Needs root unless its
 // filesystems are ext.
 func SBOM(ctx context.Context, request SBOMRequest, opts ...Option) (json.RawMessage, error) {
-	return raw(run[json.RawMessage](ctx, "sbom", request, opts))
+	return raw(ctx, "sbom", request, opts)
 }
 
 // DiffRequest is what Diff takes.
@@ -287,9 +366,9 @@ func run[T any](ctx context.Context, operation string, request any, opts []Optio
 	return &result, nil
 }
 
-func raw(message *json.RawMessage, err error) (json.RawMessage, error) {
-	if err != nil {
-		return nil, err
-	}
-	return *message, nil
+// raw is run for an answer that is left as it is; nil when there is none.
+func raw(ctx context.Context, operation string, request any, opts []Option) (json.RawMessage, error) {
+	var result json.RawMessage
+	err := Run(ctx, operation, request, &result, opts...)
+	return result, err
 }

@@ -76,6 +76,19 @@ def world(tmp_path_factory: pytest.TempPathFactory):
          "--recipe", names["recipe"], "--output", names["changed"]],
         check=True,
     )
+    names["lock"] = str(shared / "lock.json")
+    subprocess.run(
+        [_need("PARITY_CLI"), "lock", "--disk-image", str(tiny / "tiny.qcow2"),
+         "--sha256", names["sha256"], "--recipe", names["recipe"],
+         "--output", names["lock"]],
+        check=True,
+    )
+    names["key"] = str(shared / "key")
+    subprocess.run(
+        ["minisign", "-G", "-p", f"{names['key']}.pub", "-s", names["key"]],
+        input="of the key\n" * 2, text=True, stdout=subprocess.DEVNULL,
+        check=True,
+    )
     yield names
     subprocess.run(["umount", str(small), str(frozen)], check=True)
 

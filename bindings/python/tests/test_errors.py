@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kinds of error, and what happens at the edges."""
 
+import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import imagewright
 import pytest
 from imagewright.errors import BY_KIND
+from imagewright.operations import _camel
 
 KINDS = json.loads(
     (Path(__file__).parents[2] / "kinds.json").read_text()
@@ -117,6 +121,26 @@ def test_every_operation_is_a_function() -> None:
         assert name in imagewright.__all__
 
 
+def requests_of_the_readme() -> dict[str, set[str]]:
+    """The fields of each operation, by the table of bindings/README.md."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = re.findall(r"^\| (`[a-z`, ]+`) \| (`.*?) \|", readme, re.M)
+    table = {}
+    for operations, fields in rows:
+        for operation in re.findall(r"[a-z]+", operations):
+            table[operation] = set(re.findall(r"`(\w+)`", fields))
+    return table
+
+
+def test_arguments_are_the_fields_of_the_requests() -> None:
+    table = requests_of_the_readme()
+    assert len(table) > 10
+    for operation, fields in table.items():
+        function = getattr(imagewright, operation)
+        names = set(inspect.signature(function).parameters) - {"progress"}
+        assert {_camel(name) for name in names} == fields, operation
+
+
 SLOW = """
 import sys, imagewright
 
@@ -185,3 +209,35 @@ def test_two_builds_at_once(tmp_path: Path) -> None:
         assert report["manifest"]["artifacts"][0]["name"] == "two.qcow2"
         assert (output / "two.qcow2").exists()
     assert state() == before
+
+
+def test_a_build_stops_continues_and_is_locked(tmp_path: Path) -> None:
+    """By the functions, as they are typed."""
+    out, lock, bundle = (tmp_path / name for name in ("out", "lock", "bundle"))
+    how: dict[str, Any] = {"input": TINY, "recipe": RECIPE}
+    stopped = imagewright.build(out, **how, until="provision")
+    assert stopped["stoppedAfter"] == "provision"
+    done = imagewright.build(out, **how, from_="package")
+    assert done["manifest"]["artifacts"][0]["name"] == "two.qcow2"
+    locked = imagewright.lock(lock, **how, source_date=1)
+    assert json.loads(lock.read_text()) == locked
+    assert locked["sourceDateEpoch"] == 1
+    assert imagewright.bundle(TINY, locked, bundle)["packages"] == 0
+    again = imagewright.build(
+        tmp_path / "again", recipe=RECIPE, bundle=bundle, offline=True
+    )
+    assert again["manifest"]["artifacts"][0]["name"] == "two.qcow2"
+
+
+def test_steps_are_done(tmp_path: Path) -> None:
+    events: list[str] = []
+    imagewright.customize(
+        TINY,
+        [{"write": "/etc/motd:hello"}],
+        output=tmp_path / "one.qcow2",
+        progress=lambda event: events.append(event.get("name", "")),
+    )
+    done = [name for name in events if name.startswith("write /etc/motd")]
+    assert done, events
+    difference = imagewright.diff(TINY, tmp_path / "one.qcow2")
+    assert not difference["identical"]

@@ -2,11 +2,11 @@
 """One function an operation; results are the documents of ``--json``.
 
 Keyword arguments are the fields of the requests (``bindings/README.md``) in
-Python's spelling: ``work_dir`` is ``workDir``. ``None`` is not sent.
-``input`` is a path, a URL or a mapping such as
+Python's spelling: ``work_dir`` is ``workDir``, ``from_`` is ``from``. ``None``
+is not sent. ``input`` is a path, a URL or a mapping such as
 ``{"image": "a.qcow2", "sha256": ...}``; ``image`` is a path or a mapping such
-as ``{"path": "a.qcow2", "root": 1}``; ``recipe`` is the path of a file or the
-recipe as a mapping.
+as ``{"path": "a.qcow2", "root": 1}``; ``recipe`` and ``locked`` are the path
+of a file or its content as a mapping.
 """
 
 from __future__ import annotations
@@ -21,41 +21,47 @@ Path = Union[str, "os.PathLike[str]"]
 Document = Mapping[str, Any]
 Result = dict[str, Any]
 
+# What these fields become when they are a path.
+_PATH_OF = {
+    "input": "image",
+    "image": "path",
+    "before": "path",
+    "after": "path",
+}
+
 
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _plain(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+def _field(name: str, value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, str) and name in _PATH_OF:
+        return {_PATH_OF[name]: value}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_field("", one) for one in value]
+    return value
 
 
-def _run(operation: str, progress: Optional[Progress], **fields: Any) -> Any:
+def _call(operation: str, arguments: dict[str, Any]) -> Result:
+    """Runs what a function of this module was called with: its locals."""
+    progress = arguments.pop("progress")
     request = {
-        _camel(name): _plain(value)
-        for name, value in fields.items()
+        _camel(name): _field(name, value)
+        for name, value in arguments.items()
         if value is not None
     }
-    return run(operation, request, progress)
-
-
-def _input(value: Union[Path, Document, None]) -> Optional[Document]:
-    if value is None or isinstance(value, Mapping):
-        return value
-    return {"image": os.fspath(value)}
-
-
-def _image(value: Union[Path, Document]) -> Document:
-    return value if isinstance(value, Mapping) else {"path": os.fspath(value)}
+    result: Result = run(operation, request, progress)
+    return result
 
 
 def fetch(
     input: Union[Path, Document], *, progress: Optional[Progress] = None
 ) -> Result:
     """Fetches and verifies an image; its path in the cache, its digest."""
-    result: Result = _run("fetch", progress, input=_input(input))
-    return result
+    return _call("fetch", locals())
 
 
 def info(
@@ -65,8 +71,7 @@ def info(
     progress: Optional[Progress] = None,
 ) -> Result:
     """What an image file is; ``brief`` leaves its data unread."""
-    result: Result = _run("info", progress, image=_image(image), brief=brief)
-    return result
+    return _call("info", locals())
 
 
 def convert(
@@ -79,16 +84,7 @@ def convert(
     progress: Optional[Progress] = None,
 ) -> Result:
     """Writes an image in another format."""
-    result: Result = _run(
-        "convert",
-        progress,
-        image=_image(image),
-        output=output,
-        format=format,
-        compression=compression,
-        digest=digest,
-    )
-    return result
+    return _call("convert", locals())
 
 
 def compact(
@@ -99,22 +95,7 @@ def compact(
     progress: Optional[Progress] = None,
 ) -> Result:
     """Rewrites an image in place without what is not used. Needs root."""
-    result: Result = _run(
-        "compact",
-        progress,
-        image=_image(image),
-        compression=compression,
-        work_dir=work_dir,
-    )
-    return result
-
-
-def _build(
-    operation: str, progress: Optional[Progress], fields: dict[str, Any]
-) -> Result:
-    fields["input"] = _input(fields["input"])
-    result: Result = _run(operation, progress, **fields)
-    return result
+    return _call("compact", locals())
 
 
 def plan(
@@ -123,22 +104,25 @@ def plan(
     input: Union[Path, Document, None] = None,
     recipe: Union[Path, Document, None] = None,
     formats: Optional[Sequence[Document]] = None,
+    from_: Optional[str] = None,
+    until: Optional[str] = None,
+    lock: Optional[Path] = None,
+    locked: Union[Path, Document, None] = None,
+    bundle: Optional[Path] = None,
+    offline: Optional[bool] = None,
+    packages: Optional[Sequence[Path]] = None,
+    mirror: Optional[str] = None,
+    source_date: Optional[int] = None,
+    sign_key: Optional[Path] = None,
+    sign_password: Optional[str] = None,
     work_dir: Optional[Path] = None,
     no_network: Optional[bool] = None,
+    repair_table: Optional[bool] = None,
     own_fat: Optional[bool] = None,
     progress: Optional[Progress] = None,
 ) -> Result:
-    """What :func:`build` would do."""
-    fields = dict(
-        output=output,
-        input=input,
-        recipe=recipe,
-        formats=formats,
-        work_dir=work_dir,
-        no_network=no_network,
-        own_fat=own_fat,
-    )
-    return _build("plan", progress, fields)
+    """What :func:`build` would do with the same arguments."""
+    return _call("plan", locals())
 
 
 def build(
@@ -147,22 +131,60 @@ def build(
     input: Union[Path, Document, None] = None,
     recipe: Union[Path, Document, None] = None,
     formats: Optional[Sequence[Document]] = None,
+    from_: Optional[str] = None,
+    until: Optional[str] = None,
+    lock: Optional[Path] = None,
+    locked: Union[Path, Document, None] = None,
+    bundle: Optional[Path] = None,
+    offline: Optional[bool] = None,
+    packages: Optional[Sequence[Path]] = None,
+    mirror: Optional[str] = None,
+    source_date: Optional[int] = None,
+    sign_key: Optional[Path] = None,
+    sign_password: Optional[str] = None,
     work_dir: Optional[Path] = None,
     no_network: Optional[bool] = None,
+    repair_table: Optional[bool] = None,
     own_fat: Optional[bool] = None,
     progress: Optional[Progress] = None,
 ) -> Result:
-    """Builds node images into the directory ``output``. Needs root."""
-    fields = dict(
-        output=output,
-        input=input,
-        recipe=recipe,
-        formats=formats,
-        work_dir=work_dir,
-        no_network=no_network,
-        own_fat=own_fat,
-    )
-    return _build("build", progress, fields)
+    """Builds node images into the directory ``output``, of ``input`` or of the
+    recipe's source. Needs root.
+
+    ``until`` a stage it stops, ``from_`` the next it continues: ``"fetch"``,
+    ``"provision"``, ``"package"``. Of ``lock``, a file to write, ``locked``, a
+    lock to obey, and ``bundle``, the directory of one, only one is said;
+    ``source_date`` is seconds since 1970.
+    """
+    return _call("build", locals())
+
+
+def lock(
+    output: Path,
+    *,
+    input: Union[Path, Document, None] = None,
+    recipe: Union[Path, Document, None] = None,
+    source_date: Optional[int] = None,
+    work_dir: Optional[Path] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """Does a build as far as to know what it takes; the lock, which is also
+    written to the file ``output``. Needs root."""
+    return _call("lock", locals())
+
+
+def bundle(
+    input: Union[Path, Document],
+    locked: Union[Path, Document],
+    output: Path,
+    *,
+    packages: Optional[Sequence[Path]] = None,
+    mirror: Optional[str] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """Gathers what a lock names in the new directory ``output``, for builds
+    without a network."""
+    return _call("bundle", locals())
 
 
 def provision(
@@ -171,22 +193,37 @@ def provision(
     *,
     output: Optional[Path] = None,
     format: Optional[Document] = None,
+    dry_run: Optional[bool] = None,
     work_dir: Optional[Path] = None,
     no_network: Optional[bool] = None,
+    no_selinux_relabel: Optional[bool] = None,
+    repair_table: Optional[bool] = None,
     own_fat: Optional[bool] = None,
     progress: Optional[Progress] = None,
 ) -> Result:
     """Changes an image by a recipe, in place unless ``output``. Needs root."""
-    fields = dict(
-        input=input,
-        recipe=recipe,
-        output=output,
-        format=format,
-        work_dir=work_dir,
-        no_network=no_network,
-        own_fat=own_fat,
-    )
-    return _build("provision", progress, fields)
+    return _call("provision", locals())
+
+
+def customize(
+    input: Union[Path, Document],
+    steps: Sequence[Union[str, Document]],
+    *,
+    disk_size: Optional[str] = None,
+    password_crypto: Optional[str] = None,
+    output: Optional[Path] = None,
+    format: Optional[Document] = None,
+    dry_run: Optional[bool] = None,
+    work_dir: Optional[Path] = None,
+    no_network: Optional[bool] = None,
+    no_selinux_relabel: Optional[bool] = None,
+    repair_table: Optional[bool] = None,
+    own_fat: Optional[bool] = None,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """Changes an image by the steps of a recipe, such as
+    ``{"install": "jq"}``, in place unless ``output``. Needs root."""
+    return _call("customize", locals())
 
 
 def sysprep(
@@ -201,18 +238,7 @@ def sysprep(
     progress: Optional[Progress] = None,
 ) -> Result:
     """Cleans an image of what must not be shipped. Needs root."""
-    result: Result = _run(
-        "sysprep",
-        progress,
-        image=_image(image),
-        enable=enable,
-        disable=disable,
-        output=output,
-        compression=compression,
-        dry_run=dry_run,
-        work_dir=work_dir,
-    )
-    return result
+    return _call("sysprep", locals())
 
 
 def verify(
@@ -225,15 +251,7 @@ def verify(
 ) -> Result:
     """Checks an image offline; ``passed`` says whether all is well. Needs
     root."""
-    result: Result = _run(
-        "verify",
-        progress,
-        image=_image(image),
-        recipe=recipe,
-        goss=None if goss is None else [os.fspath(path) for path in goss],
-        work_dir=work_dir,
-    )
-    return result
+    return _call("verify", locals())
 
 
 def package(
@@ -250,17 +268,7 @@ def package(
 ) -> Result:
     """Cleans an image and writes it into the directory ``output`` in any
     formats, with manifest and checksums. Needs root."""
-    fields = dict(
-        input=input,
-        output=output,
-        recipe=recipe,
-        formats=formats,
-        no_clean_up=no_clean_up,
-        dry_run=dry_run,
-        work_dir=work_dir,
-        own_fat=own_fat,
-    )
-    return _build("package", progress, fields)
+    return _call("package", locals())
 
 
 def inspect(
@@ -270,10 +278,7 @@ def inspect(
     progress: Optional[Progress] = None,
 ) -> Result:
     """What is in an image. Needs root unless its filesystems are ext."""
-    result: Result = _run(
-        "inspect", progress, image=_image(image), work_dir=work_dir
-    )
-    return result
+    return _call("inspect", locals())
 
 
 def sbom(
@@ -285,14 +290,7 @@ def sbom(
 ) -> Result:
     """The bill of materials of an image, ``"spdx"`` or ``"cyclonedx"``. Needs
     root unless its filesystems are ext."""
-    result: Result = _run(
-        "sbom",
-        progress,
-        image=_image(image),
-        format=format,
-        work_dir=work_dir,
-    )
-    return result
+    return _call("sbom", locals())
 
 
 def diff(
@@ -305,12 +303,4 @@ def diff(
 ) -> Result:
     """How two images differ; ``identical`` says whether they do. Needs root
     when ``strict``, and unless their filesystems are ext."""
-    result: Result = _run(
-        "diff",
-        progress,
-        before=_image(before),
-        after=_image(after),
-        strict=strict,
-        work_dir=work_dir,
-    )
-    return result
+    return _call("diff", locals())
