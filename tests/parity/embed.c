@@ -277,6 +277,16 @@ static void *build(void *argument)
 	return NULL;
 }
 
+/* pthread_create(3) blocks the signals of its caller for a moment: nothing is
+ * compared before all threads are there. */
+static pthread_barrier_t begun;
+
+static void *builder(void *argument)
+{
+	pthread_barrier_wait(&begun);
+	return build(argument);
+}
+
 /* A mount namespace of our own, in which mounts spread to whoever shares. */
 static void settle(const char *directory)
 {
@@ -336,12 +346,14 @@ int main(int argc, char **argv)
 	add_shared(&shared);
 	fclose(shared.file);
 
+	must(!pthread_barrier_init(&begun, NULL, 3), "a barrier");
 	for (int i = 0; i < 2; i++) {
 		builds[i] = (struct build){ argv[1], argv[2], argv[3], i,
 					    progress, -1, NULL };
-		must(!pthread_create(&builders[i], NULL, build, &builds[i]),
+		must(!pthread_create(&builders[i], NULL, builder, &builds[i]),
 		     "a builder");
 	}
+	pthread_barrier_wait(&begun);
 	for (int i = 0; i < 2; i++) {
 		pthread_join(builders[i], NULL);
 		if (builds[i].code)
