@@ -29,6 +29,8 @@
 //! `Io` for the transfer; `Unsupported` for URLs without the feature `http`.
 
 mod cache;
+#[cfg(any(feature = "http", fuzzing))]
+mod challenge;
 mod checksum;
 mod clearsign;
 mod discover;
@@ -40,6 +42,8 @@ pub mod fuzzing;
 mod hash;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(any(feature = "http", fuzzing))]
+mod image_manifest;
 mod pulled_image;
 mod reader;
 mod reference;

@@ -2,61 +2,29 @@
 #![forbid(unsafe_code)]
 //! A container image of a registry, by digest.
 //!
-//! Facts: the OCI distribution specification 1.1, "Pull"; the OCI image
-//! specification 1.1; the token protocol of distribution (`Bearer`).
+//! Facts: the OCI distribution specification 1.1, "Pull".
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
+use super::challenge::{token_in, token_url};
 use super::download::get_small;
 use super::http::Client;
-use super::reference::{Url, percent_encode};
+use super::image_manifest::{INDEX, Manifest, child_of};
+use super::reference::Url;
 use super::{FetchOptions, Fetched, PulledImage, Reference, fetch};
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::Monitor;
 use crate::recipe::{ImageName, Sha256};
 
 /// Of an index or a manifest, as registries have it.
 const MAX_MANIFEST: u64 = 4 << 20;
 const MAX_TOKEN: u64 = 1 << 20;
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json, */*";
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    media_type: Option<String>,
-    /// Of an index.
-    manifests: Option<Vec<Descriptor>>,
-    /// Of a manifest.
-    config: Option<Descriptor>,
-    layers: Option<Vec<Descriptor>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Descriptor {
-    digest: String,
-    platform: Option<Platform>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Platform {
-    os: String,
-    architecture: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Token {
-    token: Option<String>,
-    access_token: Option<String>,
-}
 
 /// Fetches the image that has this digest, for Linux on `architecture`, by
 /// the cache.
@@ -93,21 +61,6 @@ pub(crate) fn pull(
         })
     };
     pull().during(format!("pulling {name}@sha256:{digest}"))
-}
-
-fn child_of(children: &[Descriptor], architecture: &str) -> Result<Sha256> {
-    let fits = |child: &&Descriptor| {
-        child.platform.as_ref().is_some_and(|platform| {
-            platform.os == "linux" && platform.architecture == architecture
-        })
-    };
-    match children.iter().find(fits) {
-        Some(child) => child.digest.parse(),
-        None => Err(Error::new(
-            ErrorKind::NotFound,
-            format!("it has no variant for linux/{architecture}"),
-        )),
-    }
 }
 
 struct Pull<'a> {
@@ -158,27 +111,8 @@ impl<'a> Pull<'a> {
             return Err(Error::unsupported("a manifest of more than 4 MiB"));
         }
         let text = fs::read(&fetched.path).at(&fetched.path)?;
-        parse(&text)
+        Manifest::parse(&text)
     }
-}
-
-/// Reads an index or a manifest.
-fn parse(text: &[u8]) -> Result<Manifest> {
-    let mut manifest: Manifest =
-        serde_json::from_slice(text).map_err(|error| {
-            Error::corrupt(format!("not a manifest of an image: {error}"))
-        })?;
-    if manifest.media_type.is_none() && manifest.manifests.is_none() {
-        let oci = "application/vnd.oci.image.manifest.v1+json";
-        manifest.media_type = Some(oci.to_owned());
-    }
-    let of_index = [INDEX, LIST].map(Some);
-    let is_index = of_index.contains(&manifest.media_type.as_deref());
-    if is_index != manifest.manifests.is_some() && manifest.media_type.is_some()
-    {
-        return Err(Error::corrupt("a manifest that is no manifest"));
-    }
-    Ok(manifest)
 }
 
 /// As containerd does: plain HTTP on this host alone.
@@ -208,27 +142,12 @@ fn token(
              [...]}}`",
         )
     };
-    let fields = bearer(&challenge).ok_or_else(wants_login)?;
-    let realm = fields.get("realm").ok_or_else(wants_login)?;
-    let service = fields.get("service").map(String::as_str);
-    let scope = format!("repository:{repository}:pull");
-    let text = format!(
-        "{realm}?service={}&scope={}",
-        percent_encode(service.unwrap_or_default()),
-        percent_encode(&scope)
-    );
+    let text = token_url(&challenge, repository).ok_or_else(wants_login)?;
     let delay = options.retry_delay;
     let answer = get_small(&client, &url(&text)?, MAX_TOKEN, delay, monitor)
         .during("asking for a token of the registry")?
         .ok_or_else(wants_login)?;
-    let answer: Token = serde_json::from_slice(&answer)
-        .map_err(|_| Error::corrupt("the registry sends no token"))?;
-    let token = answer.token.or(answer.access_token);
-    let token = token.ok_or_else(wants_login)?;
-    match token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(Some(token)),
-        false => Err(Error::corrupt("the registry sends no token")),
-    }
+    token_in(&answer)?.ok_or_else(wants_login).map(Some)
 }
 
 fn url(text: &str) -> Result<Url> {
@@ -249,39 +168,9 @@ fn challenge(client: &Client, url: &Url) -> Result<Option<String>> {
     }
 }
 
-/// The parameters of `Bearer realm="...",service="..."`.
-fn bearer(challenge: &str) -> Option<BTreeMap<String, String>> {
-    let (scheme, mut rest) = challenge.trim().split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
-    let mut fields = BTreeMap::new();
-    while let Some((name, value)) = rest.split_once("=\"") {
-        let (value, next) = value.split_once('"')?;
-        let name = name.trim_matches([' ', ',']).to_ascii_lowercase();
-        fields.insert(name, value.to_owned());
-        rest = next;
-    }
-    Some(fields)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_registry_asks_for() {
-        let fields = bearer(
-            "Bearer realm=\"https://auth.docker.io/token\",\
-             service=\"registry.docker.io\"",
-        )
-        .unwrap();
-        assert_eq!(fields["realm"], "https://auth.docker.io/token");
-        assert_eq!(fields["service"], "registry.docker.io");
-        assert_eq!(bearer("Basic realm=\"x\""), None);
-        assert_eq!(bearer(""), None);
-        assert_eq!(bearer("Bearer realm=\"x").map(|f| f.len()), None);
-    }
 
     #[test]
     fn where_a_registry_is() {
@@ -293,24 +182,6 @@ mod tests {
             ("r.example:5000", "https://r.example:5000"),
         ] {
             assert_eq!(root_of(registry), root);
-        }
-    }
-
-    #[test]
-    fn the_variant_of_an_architecture() {
-        let digest = Sha256::of(b"x");
-        let index = format!(
-            r#"{{"mediaType":"{INDEX}","manifests":[{{"digest":"y"}},
-            {{"digest":"sha256:{digest}",
-            "platform":{{"os":"linux","architecture":"arm64"}}}}]}}"#
-        );
-        let children = parse(index.as_bytes()).unwrap().manifests.unwrap();
-        assert_eq!(child_of(&children, "arm64").unwrap(), digest);
-        let error = child_of(&children, "amd64").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        for text in ["", "[]", r#"{"mediaType":"x","manifests":[]}"#] {
-            let error = parse(text.as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Corrupt, "{text}");
         }
     }
 }
