@@ -8,7 +8,7 @@
 //! but s390x.
 //!
 //! Any bytes give a result or an error: pages, keys and values are bounded,
-//! and so is the number of pages read.
+//! and so is what is read in all.
 
 mod writer;
 
@@ -19,6 +19,8 @@ use super::tree::TreeFile;
 use crate::block::{to_u64, to_usize};
 use crate::error::{Error, Result};
 
+#[cfg(fuzzing)]
+pub(super) use writer::database;
 pub(super) use writer::{Node, Tree};
 
 const MAGIC: u32 = 0xed0c_daed;
@@ -36,8 +38,11 @@ const BUCKET_ELEMENT: u32 = 0x01;
 const PAGE_SIZES: [u64; 7] = [4096, 1024, 2048, 8192, 16384, 32768, 65536];
 /// A page with what overflows from it: one value may be that large.
 const MAX_PAGE: u64 = 16 << 20;
-/// Pages read in all: 256 MiB of small ones.
-const MAX_PAGES: u32 = 1 << 16;
+/// Bytes read in all.
+const MAX_READ: u64 = 256 << 20;
+/// How often a page is read, on average: what looks for a few buckets does
+/// not read any twice.
+const MAX_TIMES: u64 = 4;
 /// Levels of one tree; 4 KiB pages of small keys need six for a terabyte.
 const MAX_DEPTH: u32 = 32;
 
@@ -46,7 +51,7 @@ pub(super) struct Bolt<'a> {
     file: RefCell<Box<dyn TreeFile + 'a>>,
     page_size: u64,
     root: u64,
-    pages_left: Cell<u32>,
+    bytes_left: Cell<u64>,
 }
 
 /// A bucket: a tree of its own, or a page in the value that names it.
@@ -82,11 +87,12 @@ impl<'a> Bolt<'a> {
         let Some((_, page_size, root)) = newest else {
             return Err(Error::corrupt("no valid meta page of a bbolt file"));
         };
+        let all = file.len().saturating_mul(MAX_TIMES);
         Ok(Self {
             file: RefCell::new(file),
             page_size,
             root,
-            pages_left: Cell::new(MAX_PAGES),
+            bytes_left: Cell::new(all.min(MAX_READ)),
         })
     }
 
@@ -140,12 +146,6 @@ impl<'a> Bolt<'a> {
 
     /// A page and what overflows from it.
     fn page(&self, id: u64) -> Result<Vec<u8>> {
-        let Some(left) = self.pages_left.get().checked_sub(1) else {
-            return Err(Error::unsupported(format!(
-                "the bbolt file has more than {MAX_PAGES} pages"
-            )));
-        };
-        self.pages_left.set(left);
         let start = id.checked_mul(self.page_size);
         let start = start.ok_or_else(|| out_of_range(id))?;
         let mut header = [0; PAGE_HEADER];
@@ -155,6 +155,13 @@ impl<'a> Bolt<'a> {
         if u64_at(&header, 0) != id || len > MAX_PAGE {
             return Err(out_of_range(id));
         }
+        let Some(left) = self.bytes_left.get().checked_sub(len) else {
+            return Err(Error::unsupported(format!(
+                "the bbolt file has more than {MAX_READ} bytes, or its pages \
+                 are in many buckets"
+            )));
+        };
+        self.bytes_left.set(left);
         let mut page = vec![0; to_usize(len)];
         self.fill(start, &mut page, id)?;
         Ok(page)
@@ -213,6 +220,7 @@ fn leaf(page: &[u8], items: &mut Items) -> Result<()> {
     if page.len() < PAGE_HEADER || u16_at(page, 8) != LEAF_PAGE {
         return Err(Error::corrupt("a bbolt bucket has no leaf page"));
     }
+    let mut room = page.len();
     for index in 0..usize::from(u16_at(page, 10)) {
         let element = element(page, index)?;
         let field = |at| to_usize(u64::from(u32_at(element, at)));
@@ -224,6 +232,10 @@ fn leaf(page: &[u8], items: &mut Items) -> Result<()> {
         else {
             return Err(Error::corrupt("a key is not in its bbolt page"));
         };
+        // Each has bytes of its own.
+        room = room.checked_sub(key.len() + value.len()).ok_or_else(|| {
+            Error::corrupt("the keys of a bbolt page are not in it")
+        })?;
         let item = match u32_at(element, 0) & BUCKET_ELEMENT {
             0 => Item::Value(value.to_vec()),
             _ => Item::Bucket(bucket_of(value)?),
@@ -241,4 +253,63 @@ fn bucket_of(value: &[u8]) -> Result<Bucket> {
         0 => Bucket::Inline(page.to_vec()),
         root => Bucket::Tree(root),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::describe::tree::FileTree;
+    use crate::describe::tree::memory::MemoryTree;
+
+    /// A page of `count` keys, all of them the same bytes of it.
+    fn page_of_one_value(count: u16, len: usize) -> Vec<u8> {
+        let mut page = vec![0; PAGE_HEADER];
+        page[8..10].copy_from_slice(&LEAF_PAGE.to_le_bytes());
+        page[10..12].copy_from_slice(&count.to_le_bytes());
+        for index in 0..u32::from(count) {
+            let position = (u32::from(count) - index) * 16;
+            page.extend(0_u32.to_le_bytes());
+            page.extend(position.to_le_bytes());
+            page.extend(1_u32.to_le_bytes());
+            page.extend((len as u32 - 1).to_le_bytes());
+        }
+        page.resize(page.len() + len, b'x');
+        page
+    }
+
+    #[test]
+    fn a_page_holds_no_more_than_its_bytes() {
+        let mut items = Items::new();
+        leaf(&page_of_one_value(1, 900), &mut items).unwrap();
+        assert_eq!(items.len(), 1);
+        let page = page_of_one_value(100, 900);
+        assert!(leaf(&page, &mut items).is_err());
+    }
+
+    #[test]
+    fn a_page_is_not_read_without_end() {
+        const PAGE: usize = 4096;
+        const CHILDREN: u16 = 200;
+        let large = [(b"a".to_vec(), Node::Value(vec![1; 64 * PAGE]))];
+        let mut bytes = writer::database(&large.into(), 4096).unwrap();
+        // A branch that names the one leaf, which is page 3, many times.
+        let mut branch = vec![0; PAGE_HEADER];
+        let id = (bytes.len() / PAGE) as u64;
+        branch[..8].copy_from_slice(&id.to_le_bytes());
+        branch[8..10].copy_from_slice(&BRANCH_PAGE.to_le_bytes());
+        branch[10..12].copy_from_slice(&CHILDREN.to_le_bytes());
+        for _ in 0..CHILDREN {
+            branch.extend(0_u64.to_le_bytes());
+            branch.extend(3_u64.to_le_bytes());
+        }
+        branch.resize(PAGE, 0);
+        bytes.extend(branch);
+        let tree = MemoryTree::default().file("/db", bytes);
+        let file = tree.open(Path::new("/db")).unwrap().unwrap();
+        let bolt = Bolt::open(file).unwrap();
+        assert_eq!(bolt.items(&Bucket::Tree(3)).unwrap().len(), 1);
+        assert!(bolt.items(&Bucket::Tree(id)).is_err());
+    }
 }

@@ -74,7 +74,11 @@ struct Writer {
     bytes: Vec<u8>,
 }
 
-fn database(tree: &Tree, page_size: u64) -> Result<Vec<u8>> {
+/// A database with this content.
+pub(in crate::describe) fn database(
+    tree: &Tree,
+    page_size: u64,
+) -> Result<Vec<u8>> {
     let page_size = to_usize(page_size);
     let mut writer = Writer {
         page_size,

@@ -111,6 +111,7 @@ pub(super) fn configuration(
     after: &Snapshot,
     changes: &Changes,
 ) -> Vec<Finding> {
+    let mut room = quote::Room::default();
     changes
         .iter()
         .filter(|(path, _)| is_configuration(path))
@@ -134,7 +135,8 @@ pub(super) fn configuration(
             let texts = old.map(|r| r.sha256) != new.map(|r| r.sha256);
             let diff = (texts && quotable(old) && quotable(new))
                 .then(|| {
-                    quote::unified(&shown, &content(before), &content(after))
+                    let (old, new) = (content(before), content(after));
+                    quote::unified(&shown, &old, &new, &mut room)
                 })
                 .flatten()
                 .filter(|diff| !diff.is_empty());

@@ -2,12 +2,17 @@
 #![forbid(unsafe_code)]
 //! Texts of an image, fit to be shown: without secrets.
 
+use std::collections::VecDeque;
+
 use similar::TextDiff;
 
 use super::repositories::{is_private_key, without_login};
 
 /// More lines than a reviewer reads.
 const MAX_LINES: usize = 400;
+/// Pairs of lines of which the diffs of one report are found: a second or
+/// two.
+const MAX_PAIRS: usize = 100_000_000;
 const HIDDEN: &str = "[secret]";
 /// Words before a value that nobody else is to see.
 const NAMES: [&str; 9] = [
@@ -22,12 +27,46 @@ const NAMES: [&str; 9] = [
     "auth",
 ];
 
+/// How much may still be compared: texts that have little in common take
+/// as many steps as there are pairs of their lines.
+#[derive(Debug)]
+pub(super) struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_PAIRS)
+    }
+}
+
+impl Room {
+    /// Whether there is room for two texts, which is taken.
+    fn take(&mut self, before: &str, after: &str) -> bool {
+        let lines =
+            |text| str::split_inclusive(text, '\n').collect::<VecDeque<_>>();
+        let (mut own, mut other) = (lines(before), lines(after));
+        // What is the same at the beginning or the end takes no time.
+        while !own.is_empty() && own.front() == other.front() {
+            own.pop_front();
+            other.pop_front();
+        }
+        while !own.is_empty() && own.back() == other.back() {
+            own.pop_back();
+            other.pop_back();
+        }
+        let pairs = own.len().saturating_mul(other.len());
+        let left = self.0.checked_sub(pairs);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
 /// A unified diff of two texts; none when one is binary or must not be
-/// shown.
+/// shown, or there is no room for the two.
 pub(super) fn unified(
     path: &str,
     before: &[u8],
     after: &[u8],
+    room: &mut Room,
 ) -> Option<String> {
     for content in [before, after] {
         if content.contains(&0) || is_private_key(content) {
@@ -40,6 +79,9 @@ pub(super) fn unified(
         lines.map(without_secrets).collect::<String>()
     };
     let (before, after) = (clean(before), clean(after));
+    if !room.take(&before, &after) {
+        return None;
+    }
     let diff = TextDiff::from_lines(&before, &after);
     let text = diff
         .unified_diff()
@@ -65,8 +107,10 @@ pub(super) fn without_secrets(line: &str) -> String {
             continue;
         }
         let name = lower[..at].trim_end().trim_end_matches(['"', '\'']);
-        let value = line[at + 1..].trim();
-        if !value.is_empty() && NAMES.iter().any(|n| name.ends_with(n)) {
+        // The value last: to trim it takes as long as it is.
+        if NAMES.iter().any(|n| name.ends_with(n))
+            && !line[at + 1..].trim().is_empty()
+        {
             let end = if line.ends_with('\n') { "\n" } else { "" };
             return format!("{} {HIDDEN}{end}", &line[..=at]);
         }
@@ -118,7 +162,38 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_ends_in_time() {
+        let half = 128 << 10;
+        let line = format!("{}{}", "=".repeat(half), " ".repeat(half));
+        let start = std::time::Instant::now();
+        assert_eq!(without_secrets(&line), line);
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn texts_that_have_nothing_in_common_end_in_time() {
+        let lines = |start: u32| -> String {
+            let all = (0..60_000).map(|n| format!("{}\n", start + n));
+            all.collect()
+        };
+        let start = std::time::Instant::now();
+        let (before, after) = (lines(0), lines(1 << 20));
+        let mut room = Room::default();
+        let mut diff = |before: &str, after: &str| {
+            unified("/x", before.as_bytes(), after.as_bytes(), &mut room)
+        };
+        assert_eq!(diff(&before, &after), None);
+        // Of what is almost the same there is still one.
+        let almost = format!("{before}end\n");
+        assert!(diff(&before, &almost).is_some());
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    }
+
+    #[test]
     fn a_diff_is_unified_and_bounded() {
+        let unified = |path: &str, before: &[u8], after: &[u8]| {
+            unified(path, before, after, &mut Room::default())
+        };
         let diff = unified("/etc/x", b"a\nb\n", b"a\nc\n").unwrap();
         assert_eq!(
             diff,

@@ -11,10 +11,14 @@ use sha2::{Digest, Sha256};
 
 use super::text::lines;
 use crate::describe::tree::FileTree;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Accounts that are listed; a directory service has more, a disk has not.
 const MAX_ACCOUNTS: usize = 10_000;
+/// In how many groups accounts are listed to be, all together.
+const MAX_MEMBERSHIPS: usize = 100_000;
+/// Bytes of the files of keys, all together.
+const MAX_KEYS: usize = 4 << 20;
 const KEY_FILES: [&str; 2] = [".ssh/authorized_keys", ".ssh/authorized_keys2"];
 
 /// An account.
@@ -132,7 +136,10 @@ pub(super) fn users(
         })
         .collect();
     let passwd = tree.text("/etc/passwd")?;
-    let mut users = Vec::new();
+    let inside = memberships(groups);
+    let mut users: Vec<User> = Vec::new();
+    let mut listed = 0_usize;
+    let mut room = MAX_KEYS;
     for line in passwd.lines().take(MAX_ACCOUNTS) {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, password, uid, gid, _, home, shell] = fields[..] else {
@@ -145,21 +152,42 @@ pub(super) fn users(
             "x" => passwords.get(name).copied().unwrap_or("!"),
             own => own,
         };
-        let member = |group: &&Group| group.members.iter().any(|m| m == name);
-        let inside = groups.iter().filter(member);
+        let of_it = inside.get(name).map(Vec::as_slice).unwrap_or_default();
+        listed = listed.saturating_add(of_it.len());
+        if listed > MAX_MEMBERSHIPS {
+            return Err(Error::unsupported(
+                "accounts are in too many groups to be listed",
+            )
+            .at("/etc/group"));
+        }
         users.push(User {
             name: name.to_owned(),
             uid,
             gid,
-            groups: inside.map(|group| group.name.clone()).collect(),
+            groups: of_it.iter().map(|group| (*group).to_owned()).collect(),
             home: home.to_owned(),
             shell: shell.to_owned(),
             password: password_state(password),
-            authorized_keys: authorized_keys(tree, home)?,
+            authorized_keys: authorized_keys(tree, home, &mut room)?,
         });
     }
     users.sort_by(|a, b| (a.uid, &a.name).cmp(&(b.uid, &b.name)));
     Ok(users)
+}
+
+/// The groups that list a name, by the name.
+fn memberships(groups: &[Group]) -> BTreeMap<&str, Vec<&str>> {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for group in groups {
+        for member in &group.members {
+            let inside = all.entry(member).or_default();
+            // Listed twice is in it once.
+            if inside.last() != Some(&group.name.as_str()) {
+                inside.push(&group.name);
+            }
+        }
+    }
+    all
 }
 
 fn password_state(field: &str) -> PasswordState {
@@ -177,6 +205,7 @@ fn password_state(field: &str) -> PasswordState {
 fn authorized_keys(
     tree: &dyn FileTree,
     home: &str,
+    room: &mut usize,
 ) -> Result<Vec<AuthorizedKey>> {
     let mut keys = Vec::new();
     if !home.starts_with('/') {
@@ -185,6 +214,10 @@ fn authorized_keys(
     for file in KEY_FILES {
         let path = format!("{}/{file}", home.trim_end_matches('/'));
         let text = tree.text(&path)?;
+        *room = room.checked_sub(text.len()).ok_or_else(|| {
+            Error::unsupported("the keys of accounts are too many to be listed")
+                .at(&path)
+        })?;
         let found = lines(&text).filter_map(|line| parse_key(line, &path));
         keys.extend(found.take(MAX_ACCOUNTS));
     }
@@ -243,6 +276,24 @@ pub(super) fn sudo_rules(tree: &dyn FileTree) -> Result<Vec<SudoRule>> {
 mod tests {
     use super::*;
     use crate::describe::tree::memory::MemoryTree;
+
+    #[test]
+    fn few_lines_do_not_say_much() {
+        // Everybody is in every group, and everybody's keys are the same.
+        let user = "a::1:1::/a:/bin/sh\n".repeat(2000);
+        let group = (0..2000).map(|n| format!("g{n}:x:{n}:a\n"));
+        let group: String = group.collect();
+        let tree = MemoryTree::default()
+            .file("/etc/passwd", &user)
+            .file("/etc/group", group);
+        let all = groups(&tree).unwrap();
+        assert!(users(&tree, &all).is_err());
+        let key = "ssh-rsa AAAA\n".repeat(2000);
+        let tree = MemoryTree::default()
+            .file("/etc/passwd", &user)
+            .file("/a/.ssh/authorized_keys", key);
+        assert!(users(&tree, &[]).is_err());
+    }
 
     #[test]
     fn accounts_and_their_keys() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Kernels, their command lines, and what starts them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -48,7 +49,9 @@ pub struct Boot {
 }
 
 /// What a boot loader tells a kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema,
+)]
 #[non_exhaustive]
 pub struct CommandLine {
     /// The arguments.
@@ -170,6 +173,8 @@ pub(super) fn boot(
     if !defaults.is_empty() {
         boot.add(defaults.join(" "), path);
     }
+    let mut seen = BTreeSet::new();
+    boot.command_lines.retain(|line| seen.insert(line.clone()));
     Ok(boot)
 }
 
@@ -179,13 +184,12 @@ fn config(tree: &dyn FileTree, path: &str) -> Result<String> {
 }
 
 impl Boot {
-    /// One that was not there before.
     fn add(&mut self, arguments: String, path: &str) {
         let line = CommandLine {
             arguments,
             path: path.to_owned(),
         };
-        if !line.arguments.is_empty() && !self.command_lines.contains(&line) {
+        if !line.arguments.is_empty() {
             self.command_lines.push(line);
         }
     }
@@ -197,5 +201,38 @@ impl Boot {
                 .split_whitespace()
                 .any(|word| word == argument)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::describe::tree::memory::MemoryTree;
+    use crate::discover::OsRelease;
+
+    #[test]
+    fn each_command_line_is_told_once_and_in_time() {
+        let mut config = "linux /k a=0\n".repeat(2);
+        for number in 0..40_000 {
+            config.push_str(&format!("linux /k a={number}\n"));
+        }
+        let tree = MemoryTree::default().file(GRUB_CONFIGS[0], config);
+        let layout = SystemLayout {
+            table: None,
+            sector_size: 512,
+            disk_len: 0,
+            partitions: Vec::new(),
+            root: 0,
+            os: OsRelease::parse(b""),
+            family: None,
+            architecture: None,
+            mounts: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let start = std::time::Instant::now();
+        let found = boot(&tree, &layout, &Vec::new()).unwrap();
+        assert_eq!(found.command_lines.len(), 40_000);
+        assert_eq!(found.command_lines[0].arguments, "a=0");
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
 }

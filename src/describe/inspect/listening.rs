@@ -86,8 +86,10 @@ fn sshd(tree: &dyn FileTree) -> Result<Option<BTreeMap<String, Vec<String>>>> {
                 todo.pop();
             }
             "include" if included < MAX_INCLUDES => {
-                for file in includes(tree, &value)?.into_iter().rev() {
-                    included = included.saturating_add(1);
+                let mut files = includes(tree, &value)?;
+                files.truncate(MAX_INCLUDES - included);
+                included += files.len();
+                for file in files.into_iter().rev() {
                     if file != path {
                         let lines = read(&file)?;
                         todo.push((file, lines));
@@ -151,5 +153,15 @@ mod tests {
         assert_eq!(found["permitrootlogin"], ["no"]);
         assert_eq!(found["passwordauthentication"], ["no"]);
         assert!(!found.contains_key("x11forwarding"));
+    }
+
+    #[test]
+    fn files_are_not_included_without_end() {
+        let included = format!("Include {}\n", "a ".repeat(1000));
+        let tree = MemoryTree::default()
+            .file(SSHD, included)
+            .file("/etc/ssh/a", "Port 22\n");
+        let found = sshd(&tree).unwrap().unwrap();
+        assert_eq!(found["port"].len(), MAX_INCLUDES);
     }
 }
