@@ -65,7 +65,8 @@ impl VersionLock {
         root.write(path, after.as_bytes(), FileOwner::root(0o644))
     }
 
-    fn edit(self, before: &str, packages: &[Installed]) -> String {
+    /// The list with them.
+    pub(super) fn edit(self, before: &str, packages: &[Installed]) -> String {
         match self {
             Self::Dnf4 => lines(before, packages, |name, epoch, rest| {
                 format!("{name}-{epoch}:{rest}.*")
@@ -166,12 +167,19 @@ fn exclude(before: &str, packages: &[Installed]) -> String {
             words.push(&package.name);
         }
     }
-    let line = format!("exclude={}\n", words.join(" "));
-    match text.find("[main]\n") {
-        Some(start) => text.insert_str(start + "[main]\n".len(), &line),
-        None => text.insert_str(0, &format!("[main]\n{line}")),
+    let line = format!("exclude={}", words.join(" "));
+    let mut lines: Vec<&str> = text.lines().collect();
+    let main = lines.iter().position(|line| line.trim_end() == "[main]");
+    if main.is_none() {
+        lines.insert(0, "[main]");
     }
-    text
+    // A line that begins with a blank goes on with the option before it.
+    let rest = lines.iter().skip(main.unwrap_or(0) + 1);
+    let blank = rest
+        .take_while(|line| line.starts_with([' ', '\t']))
+        .count();
+    lines.insert(main.unwrap_or(0) + 1 + blank, &line);
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -224,5 +232,10 @@ mod tests {
         );
         assert_eq!(lock.edit(&after, &packages()), after);
         assert_eq!(lock.edit("", &packages()), "[main]\nexclude=kubelet iw\n");
+        // Found by fuzzing: what goes on there is not one of them.
+        let odd = "[main] \n  best=1\na[main]\nx=1\n";
+        let once = "[main] \n  best=1\nexclude=kubelet iw\na[main]\nx=1\n";
+        assert_eq!(lock.edit(odd, &packages()), once);
+        assert_eq!(lock.edit(once, &packages()), once);
     }
 }

@@ -8,7 +8,7 @@
 //! general to special already. Aliases (`.subs_dist`, `.subs`) replace the
 //! beginning of a path before it is looked up. Facts: selabel_file(5).
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -18,7 +18,10 @@ use crate::error::{Error, Result};
 /// More than any policy has; a hostile image must not fill our memory.
 const MAX_LINES: usize = 200_000;
 const MAX_LINE: usize = 4096;
-const MAX_REGEX: usize = 1 << 20;
+/// Bytes of one pattern that is compiled; most are in the first size.
+const SIZES: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
+/// Of all, by the sizes they fit into.
+const MAX_REGEXES: usize = 256 << 20;
 
 /// What kind of file a line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +99,7 @@ impl Spec {
         path: &[u8],
         stem: Option<&[u8]>,
         kind: FileKind,
+        room: &Cell<usize>,
     ) -> Result<bool> {
         if self.kind.is_some_and(|own| own != kind) {
             return Ok(false);
@@ -107,7 +111,7 @@ impl Spec {
         let regex = match self.regex.get() {
             Some(regex) => regex,
             None => {
-                let regex = compile(&self.pattern)?;
+                let regex = compile(&self.pattern, room)?;
                 self.regex.get_or_init(|| regex)
             }
         };
@@ -115,19 +119,32 @@ impl Spec {
     }
 }
 
-/// As PCRE with DOTALL, on bytes, and over the whole path.
-fn compile(pattern: &str) -> Result<Regex> {
-    RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .dot_matches_new_line(true)
-        .unicode(false)
-        .size_limit(MAX_REGEX)
-        .build()
-        .map_err(|_| {
-            Error::unsupported(format!(
-                "the policy's pattern `{}` is not one that can be read here",
-                pattern.escape_debug()
-            ))
-        })
+/// As PCRE with DOTALL, on bytes, and over the whole path. Takes what it
+/// needs from `room`.
+fn compile(pattern: &str, room: &Cell<usize>) -> Result<Regex> {
+    let whole = format!("^(?:{pattern})$");
+    for size in SIZES {
+        let built = RegexBuilder::new(&whole)
+            .dot_matches_new_line(true)
+            .unicode(false)
+            .size_limit(size)
+            .build();
+        match built {
+            Ok(regex) => {
+                let left = room.get().checked_sub(size).ok_or_else(|| {
+                    Error::unsupported("the policy's patterns are too large")
+                })?;
+                room.set(left);
+                return Ok(regex);
+            }
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(_) => break,
+        }
+    }
+    Err(Error::unsupported(format!(
+        "the policy's pattern `{}` is not one that can be read here",
+        pattern.escape_debug()
+    )))
 }
 
 /// `/usr` of `/usr/lib(/.*)?`; none of `/us[er]/lib`.
@@ -202,6 +219,8 @@ pub(super) struct FileContexts {
     anywhere: Vec<usize>,
     dist: Substitutions,
     local: Substitutions,
+    /// For patterns that are not compiled yet.
+    room: Cell<usize>,
 }
 
 impl FileContexts {
@@ -233,6 +252,7 @@ impl FileContexts {
         let mut contexts = Self {
             dist,
             local,
+            room: Cell::new(MAX_REGEXES),
             ..Self::default()
         };
         for (index, spec) in specs.iter().enumerate() {
@@ -278,7 +298,7 @@ impl FileContexts {
             let Some(spec) = self.specs.get(*index) else {
                 continue;
             };
-            if spec.matches(&path, stem, kind)? {
+            if spec.matches(&path, stem, kind, &self.room)? {
                 return Ok(spec.context.as_deref());
             }
         }
@@ -368,6 +388,8 @@ mod tests {
         }
         let odd = contexts("/a(?=b) u:r:t:s0");
         assert!(odd.lookup(b"/a", FileKind::File).is_err());
+        let many = "/(a{500}){20}b u:r:t:s0\n".repeat(2000);
+        assert!(contexts(&many).lookup(b"/c", FileKind::File).is_err());
         let huge = contexts("/(a{1000}){1000} u:r:t:s0");
         assert!(huge.lookup(b"/a", FileKind::File).is_err());
     }
