@@ -17,6 +17,9 @@ use crate::image::{Format, ImageInfo};
 /// Bytes of a document, at most.
 const MAX_DOCUMENT: u64 = 4 << 20;
 
+/// Layers of an image, at most: no runtime takes more.
+const MAX_LAYERS: usize = 128;
+
 /// Opens the disk of an OCI archive.
 pub(crate) fn open(
     file: &Arc<dyn BlockRead>,
@@ -30,6 +33,11 @@ pub(crate) fn open(
     let manifest = archive.document(&blob(manifest))?;
     let layers = manifest["layers"].as_array();
     let layers = layers.map(Vec::as_slice).unwrap_or_default();
+    if layers.len() > MAX_LAYERS {
+        return Err(Error::unsupported(format!(
+            "the container image has more than {MAX_LAYERS} layers"
+        )));
+    }
     for layer in layers.iter().rev() {
         let layer = archive.disk(&blob(digest_in(layer)?))?;
         let (layer, _) = opener.unpack_stream(layer)?;
@@ -91,4 +99,38 @@ fn digest_in(descriptor: &Value) -> Result<&str> {
     digest
         .and_then(|digest| digest.strip_prefix("sha256:"))
         .ok_or_else(|| Error::corrupt("a descriptor has no SHA-256 digest"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::tar::{END, Owner, header_bytes, padding};
+    use crate::image::{OpenOptions, open_disk};
+
+    fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut archive = Vec::new();
+        for (name, content) in files {
+            let len = content.len() as u64;
+            archive.extend(header_bytes(name, len, Owner::ROOT).unwrap());
+            archive.extend(content.bytes());
+            archive.extend(padding(len));
+        }
+        archive.extend(END);
+        archive
+    }
+
+    #[test]
+    fn one_layer_is_not_unpacked_a_thousand_times() {
+        let layer = r#"{"digest":"sha256:b"},"#.repeat(1000);
+        let layers = layer.trim_end_matches(',');
+        let bytes = archive(&[
+            (LAYOUT_FILE, "{}"),
+            (INDEX_FILE, r#"{"manifests":[{"digest":"sha256:a"}]}"#),
+            ("blobs/sha256/a", &format!(r#"{{"layers":[{layers}]}}"#)),
+            ("blobs/sha256/b", ""),
+        ]);
+        let options = OpenOptions::new().format(Format::ContainerDisk);
+        let error = open_disk(Arc::new(bytes), &options).unwrap_err();
+        assert!(error.to_string().contains("more than"), "{error}");
+    }
 }
