@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use ext4_view::{Ext4, Ext4Error, File, Metadata};
@@ -11,12 +11,20 @@ use ext4_view::{Ext4, Ext4Error, File, Metadata};
 use super::{MANY_FILES, convert, open_files, present};
 use crate::block::ReadAt;
 use crate::discover::{Candidate, RootReader};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Entries of one directory; ext4 itself allows ten million.
 const MAX_ENTRIES: usize = 1 << 20;
+/// Bytes of the target of a symbolic link: `PATH_MAX`. The reader takes as
+/// much memory as the inode says.
+const MAX_TARGET: u64 = 4096;
+/// As the kernel: `MAXSYMLINKS`.
+const MAX_LINKS: usize = 40;
 
 /// Read access to every file of an ext filesystem.
+///
+/// Paths have no symbolic links on their way but in [`RootReader`]: the
+/// reader is not asked to follow any.
 pub(crate) struct Ext4Files {
     fs: Ext4,
 }
@@ -63,6 +71,13 @@ impl Ext4Files {
 
     /// The target of the symbolic link at an absolute path.
     pub(crate) fn read_link(&self, path: &Path) -> Result<Option<PathBuf>> {
+        let link = self.node(path)?.filter(|n| n.kind == NodeKind::Symlink);
+        if link.is_some_and(|link| link.len > MAX_TARGET) {
+            return Err(Error::corrupt(
+                "the target of a symbolic link is longer than any path",
+            )
+            .at(path));
+        }
         let target = match self.fs.read_link(bytes(path)) {
             Err(Ext4Error::NotASymlink) => return Ok(None),
             target => present(target, path)?,
@@ -103,8 +118,42 @@ impl Ext4Files {
         Ok(Some(names))
     }
 
-    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Ext4Error> {
-        let mut file = self.fs.open(path)?;
+    /// The path without symbolic links that `path` leads to, and what is
+    /// there; `None` when there is nothing.
+    fn resolve(&self, path: &Path) -> Result<Option<(PathBuf, Node)>> {
+        let mut todo = vec![path.to_owned()];
+        let mut at = PathBuf::from("/");
+        let mut links = 0;
+        while let Some(path) = todo.pop() {
+            let mut names = path.components();
+            let Some(name) = names.next() else {
+                continue;
+            };
+            todo.push(names.as_path().to_owned());
+            match name {
+                Component::RootDir => at = PathBuf::from("/"),
+                Component::ParentDir => drop(at.pop()),
+                Component::Normal(name) => at.push(name),
+                _ => continue,
+            }
+            match self.node(&at)? {
+                Some(node) if node.kind == NodeKind::Symlink => {}
+                Some(_) => continue,
+                None => return Ok(None),
+            }
+            links += 1;
+            let target = self.read_link(&at)?;
+            let Some(target) = target.filter(|_| links <= MAX_LINKS) else {
+                return Ok(None);
+            };
+            at.pop();
+            todo.push(target);
+        }
+        Ok(self.node(&at)?.map(|node| (at, node)))
+    }
+
+    fn head(&self, path: &Path, limit: usize) -> Result<Vec<u8>, Ext4Error> {
+        let mut file = self.fs.open(bytes(path))?;
         let mut head = Vec::new();
         let mut piece = [0; 4096];
         while head.len() < limit {
@@ -121,12 +170,17 @@ impl Ext4Files {
 
 impl RootReader for Ext4Files {
     fn read_head(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        present(self.head(path, limit), path)
+        match self.resolve(path.as_ref())? {
+            Some((found, node)) if node.kind == NodeKind::File => {
+                present(self.head(&found, limit), path)
+            }
+            _ => Ok(None),
+        }
     }
 
     fn is_dir(&self, path: &str) -> Result<bool> {
-        let metadata = present(self.fs.metadata(path), path)?;
-        Ok(metadata.is_some_and(|metadata| metadata.is_dir()))
+        let found = self.resolve(path.as_ref())?;
+        Ok(found.is_some_and(|(_, node)| node.kind == NodeKind::Directory))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use imagewright::ErrorKind;
 use imagewright::block::ReadAt;
 use imagewright::discover::{
     Architecture, Candidate, DiscoverOptions, Family, Mount, Role, RootReader,
@@ -452,6 +453,30 @@ fn a_filesystem_of_too_many_groups_is_left_to_a_mount() {
     let options = DiscoverOptions::default();
     let candidate = survey.candidates(&options).unwrap().remove(0);
     assert!(open_ext4(&disk, &candidate).unwrap().is_none());
+}
+
+/// Found by fuzzing: the reader takes as much memory as the inode of a
+/// symbolic link says, and ends the process where there is not as much.
+#[test]
+fn a_link_that_is_longer_than_any_path_is_damage() {
+    let image = Image::new(Disk::new(64 * MIB)).ext4(
+        0,
+        &["-L", "root"],
+        &Tree::root(DEBIAN, "").link("etc/link", "../usr/lib/os-release"),
+    );
+    let path = image.disk.path();
+    let long = "set_inode_field /etc/link size 549755813895\n";
+    run_with("debugfs", &["-w", "-f", "-", text(&path)], long);
+    let disk = image.shared();
+    let survey = Survey::read(&disk).unwrap();
+    let options = DiscoverOptions::default();
+    let candidate = survey.candidates(&options).unwrap().remove(0);
+    let root = open_ext4(&disk, &candidate).unwrap().unwrap();
+    let read = |path| root.read_head(path, 9);
+    assert_eq!(read("/usr/lib/os-release").unwrap().unwrap(), b"ID=debian");
+    let error = read("/etc/link").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(root.is_dir("/etc/link/x").is_err());
 }
 
 /// A disk whose root's os-release reads `ID=new` once the transaction in the
