@@ -70,10 +70,10 @@ test-corpus: nextest
 
 ## Every parser and reader, on bytes that libFuzzer makes up: seconds each.
 ## One target: make fuzz TIME=900 TARGETS=image_qcow2
-fuzz: setup fuzzer
+fuzz: setup
 	tests/fuzz/run.sh $(or $(TIME),900) $(TARGETS)
 
-fuzz-short: setup fuzzer
+fuzz-short: setup
 	tests/fuzz/run.sh 3
 
 ## What must be clean before a commit.
@@ -117,9 +117,6 @@ nextest:
 cbindgen:
 	@command -v cbindgen >/dev/null || cargo install --locked --debug cbindgen
 
-fuzzer:
-	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-
 # Built once for all checkouts of this user: it takes some minutes.
 deny:
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
@@ -127,4 +124,4 @@ deny:
 clean:
 	cargo clean
 
-.PHONY: root nextest deny fuzzer cbindgen setup-build
+.PHONY: root nextest deny cbindgen setup-build

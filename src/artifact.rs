@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 //! Outputs: how they get their names, and what is said about them.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lock;
 mod manifest;
 mod provenance;

@@ -12,6 +12,8 @@ pub mod diff;
 mod dpkg;
 mod drop_in;
 mod field;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod go_binary;
 pub mod goss;
 pub mod inspect;

@@ -18,6 +18,8 @@ mod convert;
 mod customize;
 mod diff;
 mod discovery;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grow;
 mod handover;
 mod input;

@@ -10,6 +10,8 @@ mod archive;
 mod boot_entries;
 mod containerd;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod host_file;
 mod images;
 mod kubeadm;

@@ -42,7 +42,7 @@ impl SigningKey {
         load().at(path).during("reading the signing key")
     }
 
-    fn parse(text: &str, password: Option<&Secret>) -> Result<Self> {
+    pub(super) fn parse(text: &str, password: Option<&Secret>) -> Result<Self> {
         let wrong = || Error::invalid("not a secret key of minisign");
         let encoded = text.lines().nth(1).ok_or_else(wrong)?;
         let bytes = STANDARD.decode(encoded.trim()).map_err(|_| wrong())?;

@@ -44,7 +44,7 @@ pub(super) fn image_names(path: &Path) -> Result<BTreeSet<ImageName>> {
 }
 
 /// The names in the indexes of an archive; none where it has no index.
-fn names(archive: &dyn ReadAt) -> Result<Option<Vec<String>>> {
+pub(super) fn names(archive: &dyn ReadAt) -> Result<Option<Vec<String>>> {
     let members = read_members(archive)
         .map_err(|error| error.with_kind(ErrorKind::Unsupported))?;
     let mut names = None;

@@ -12,6 +12,8 @@ mod account;
 mod command;
 mod document;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod matcher;
 mod package;
 mod system;

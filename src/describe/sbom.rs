@@ -27,6 +27,8 @@ use crate::recipe::SbomFormat;
 
 pub use changed::{Snapshot, UnownedFile};
 pub(crate) use license::License;
+#[cfg(fuzzing)]
+pub(super) use license::{of_copyright, parse as parse_license};
 
 /// Databases whose last change is that of the system.
 const DATABASES: [&str; 7] = [

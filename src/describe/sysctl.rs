@@ -5,7 +5,7 @@
 //! Facts: sysctl.d(5), systemd-sysctl(8). What a program sets later, and what
 //! the kernel starts with, is not in any file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::drop_in::{drop_ins, read_text};
 use crate::error::Result;
@@ -40,9 +40,14 @@ impl Sysctl {
         let mut this = Self::default();
         for path in drop_ins(root, &DIRECTORIES, ".conf")? {
             let text = read_text(root, &path)?.unwrap_or_default();
-            this.settings.extend(parse(&text, &path));
+            this.add(&text, &path);
         }
         Ok(this)
+    }
+
+    /// What one more file says.
+    pub(super) fn add(&mut self, text: &str, path: &Path) {
+        self.settings.extend(parse(text, path));
     }
 
     /// What a parameter is set to, and where.
@@ -59,7 +64,7 @@ impl Sysctl {
     }
 }
 
-fn parse(text: &str, path: &std::path::Path) -> Vec<Setting> {
+fn parse(text: &str, path: &Path) -> Vec<Setting> {
     let lines = text.lines().map(str::trim);
     lines
         .filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))

@@ -88,7 +88,7 @@ fn state_of(root: &GuestRoot, name: &str, path: &Path) -> Result<UnitState> {
     })
 }
 
-fn full_name(name: &str) -> String {
+pub(super) fn full_name(name: &str) -> String {
     const SUFFIXES: [&str; 7] = [
         ".service", ".socket", ".timer", ".target", ".path", ".mount", ".slice",
     ];
@@ -99,7 +99,7 @@ fn full_name(name: &str) -> String {
 }
 
 /// `getty@.service` of `getty@tty1.service`.
-fn template_of(name: &str) -> Option<String> {
+pub(super) fn template_of(name: &str) -> Option<String> {
     let (prefix, rest) = name.split_once('@')?;
     let (instance, suffix) = rest.rsplit_once('.')?;
     (!instance.is_empty()).then(|| format!("{prefix}@.{suffix}"))
@@ -143,7 +143,7 @@ fn is_linked(root: &GuestRoot, name: &str) -> Result<bool> {
     Ok(false)
 }
 
-fn has_install(text: &str) -> bool {
+pub(super) fn has_install(text: &str) -> bool {
     let keys = ["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also"];
     let mut inside = false;
     text.lines().map(str::trim).any(|line| {

@@ -14,6 +14,8 @@ mod database;
 mod efi;
 mod free_space;
 mod fstab;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod held;
 mod hygiene;
 mod initramfs;

@@ -26,6 +26,9 @@ use crate::recipe::{
 };
 use crate::source::FetchOptions;
 
+#[cfg(fuzzing)]
+pub(super) use oci::require as require_archive;
+
 pub(super) use collect::{FILES, IMAGES, Located, PACKAGES};
 
 /// Where the files that a lock names may be.

@@ -129,7 +129,7 @@ fn expand(root: &GuestRoot, line: &str) -> Result<String> {
 }
 
 /// Arguments of a `linux` line of grub.cfg.
-fn grub_arguments(line: &str) -> Option<String> {
+pub(super) fn grub_arguments(line: &str) -> Option<String> {
     let mut words = line.split_whitespace();
     let known = ["linux", "linux16", "linuxefi"];
     words.next().filter(|first| known.contains(first))?;
@@ -139,7 +139,7 @@ fn grub_arguments(line: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn variable<'b>(block: &'b str, name: &str) -> Option<&'b str> {
+pub(super) fn variable<'b>(block: &'b str, name: &str) -> Option<&'b str> {
     block
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))

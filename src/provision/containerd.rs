@@ -12,6 +12,8 @@ use super::{Target, kubernetes};
 use crate::error::{Error, Result};
 use crate::recipe::{Containerd, ContainerdSource, FileEntry, PackageSpec};
 
+#[cfg(fuzzing)]
+pub(super) use config::parse_generation;
 pub(super) use config::{Generation, configure, generation};
 
 const RELEASES: &str =

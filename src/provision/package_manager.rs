@@ -10,6 +10,8 @@
 mod apk;
 mod apt;
 mod dnf;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod microdnf;
 mod package_file;
 mod rpm;

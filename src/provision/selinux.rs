@@ -9,6 +9,8 @@
 //! `/.autorelabel` is there (selinux(8)).
 
 mod file_contexts;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod labels;
 mod policy;
 

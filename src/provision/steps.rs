@@ -16,7 +16,11 @@ use crate::error::{Context, Error, Result};
 use crate::mount::FileOwner;
 use crate::recipe::{PackageSpec, Repository, Step, UnitAction, UnitName};
 
+#[cfg(fuzzing)]
+pub(super) use kernel::{edit_entry, edit_grub};
 pub use password::NewPassword;
+#[cfg(fuzzing)]
+pub(super) use password::replace_field;
 
 /// What a step may need besides the image.
 #[derive(Clone, Copy)]

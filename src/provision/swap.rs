@@ -48,7 +48,7 @@ pub(super) fn turn_off(root: &GuestRoot) -> Result<()> {
 
 /// fstab with its swap lines made comments, if it has any, and the files
 /// among them.
-fn without_swap(text: &[u8]) -> (Option<Vec<u8>>, Vec<PathBuf>) {
+pub(super) fn without_swap(text: &[u8]) -> (Option<Vec<u8>>, Vec<PathBuf>) {
     let mut files = Vec::new();
     let mut changed = false;
     let mut kept = Vec::new();

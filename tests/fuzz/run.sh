@@ -14,15 +14,26 @@ top=$(readlink -f "$here/../..")
 out=$top/target/fuzz
 triple=$(rustc -vV | sed -n 's/^host: //p')
 
-# libFuzzer's instrumentation is not stable; the compiler is.
-export RUSTC_BOOTSTRAP=1
+# What libFuzzer wants to know of the code, and checks of arithmetic.
+rustflags=(
+    --cfg fuzzing
+    -Cpasses=sancov-module
+    -Cllvm-args=-sanitizer-coverage-level=4
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+    -Cllvm-args=-sanitizer-coverage-pc-table
+    -Cllvm-args=-sanitizer-coverage-trace-compares
+    -Cllvm-args=-sanitizer-coverage-stack-depth
+    -Cllvm-args=-simplifycfg-branch-fold-threshold=0
+)
 
 (($# > 0)) || { echo "usage: run.sh SECONDS [TARGET]..." >&2; exit 2; }
 seconds=$1
 shift
 cd "$top"
-cargo fuzz build --fuzz-dir tests/fuzz --target-dir "$out/target" \
-    --sanitizer none --release --debug-assertions --codegen-units 16
+# For a target that is named: else build scripts would get the flags, too.
+RUSTFLAGS="${rustflags[*]}" cargo build --release --locked \
+    --manifest-path tests/fuzz/Cargo.toml --target "$triple" \
+    --target-dir "$out/target"
 bin=$out/target/$triple/release
 [[ -d $out/seeds ]] || {
     "$bin/seeds" "$out/seeds.new"

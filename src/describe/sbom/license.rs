@@ -167,7 +167,7 @@ pub(super) fn of(
 }
 
 /// The licenses of a copyright file in the form of DEP-5, all together.
-fn of_copyright(text: &str) -> Option<License> {
+pub(in crate::describe) fn of_copyright(text: &str) -> Option<License> {
     let first = text.lines().find(|line| !line.trim().is_empty())?;
     let format = first.strip_prefix("Format:")?;
     if !format.contains("copyright-format") && !format.contains("dep5") {
@@ -214,7 +214,7 @@ fn join(parts: Vec<License>) -> Option<License> {
 
 /// An expression of words joined by `and` and `or`; anything else is one
 /// reference.
-fn parse(text: &str) -> Option<License> {
+pub(in crate::describe) fn parse(text: &str) -> Option<License> {
     let text = text.trim();
     if text.is_empty() {
         return None;

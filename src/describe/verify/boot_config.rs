@@ -110,7 +110,10 @@ fn arguments(line: &str, bare: bool) -> Option<&str> {
 }
 
 /// `bare`: the line is nothing but arguments.
-fn parse_line(line: &str, bare: bool) -> Vec<(ReferenceKind, FstabSpec)> {
+pub(super) fn parse_line(
+    line: &str,
+    bare: bool,
+) -> Vec<(ReferenceKind, FstabSpec)> {
     let line = line.trim();
     if line.starts_with('#') {
         return Vec::new();

@@ -150,7 +150,7 @@ fn mark_apk(root: &GuestRoot, entries: &mut [Entry]) -> Result<()> {
 }
 
 /// A line of a versionlock plugin: a pattern of one form of the whole name.
-fn in_list(text: &str, package: &Package) -> bool {
+pub(super) fn in_list(text: &str, package: &Package) -> bool {
     let Package {
         name, architecture, ..
     } = package;
@@ -167,7 +167,7 @@ fn in_list(text: &str, package: &Package) -> bool {
 }
 
 /// An entry of DNF 5 whose name it is, and whose version where one is said.
-fn in_toml(text: &str, package: &Package) -> bool {
+pub(super) fn in_toml(text: &str, package: &Package) -> bool {
     let mut entries = text.split("[[packages]]").skip(1);
     entries.any(|entry| {
         let value = |wanted: &str| {
@@ -191,7 +191,7 @@ fn in_toml(text: &str, package: &Package) -> bool {
     })
 }
 
-fn in_locks(text: &str, package: &Package) -> bool {
+pub(super) fn in_locks(text: &str, package: &Package) -> bool {
     let values = text.lines().filter_map(|line| {
         let (key, value) = line.split_once(':')?;
         (key.trim() == "solvable_name").then(|| value.trim())
@@ -201,7 +201,7 @@ fn in_locks(text: &str, package: &Package) -> bool {
 }
 
 /// By the option of `[main]`, which has two names and may go on for lines.
-fn is_excluded(text: &str, package: &Package) -> bool {
+pub(super) fn is_excluded(text: &str, package: &Package) -> bool {
     let mut section = "[main]";
     let mut within = false;
     for line in text.lines() {

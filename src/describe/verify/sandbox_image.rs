@@ -71,7 +71,7 @@ pub(super) fn configured(
 }
 
 /// The value of a line that sets the image, as every tool writes it.
-fn parse_line(line: &str) -> Option<String> {
+pub(super) fn parse_line(line: &str) -> Option<String> {
     let (key, value) = line.split_once('=')?;
     if !matches!(key.trim(), "sandbox_image" | "sandbox") {
         return None;

@@ -70,7 +70,7 @@ pub(super) fn write(
 ///
 /// # Errors
 /// `Verify`, `Corrupt`, `Io`.
-pub(super) fn require(path: &Path, digest: &Sha256) -> Result<()> {
+pub(in crate::pipeline) fn require(path: &Path, digest: &Sha256) -> Result<()> {
     let check = || -> Result<()> {
         let mut file = File::open(path)?;
         let len = file.metadata()?.len();

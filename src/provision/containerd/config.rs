@@ -78,7 +78,7 @@ pub(in crate::provision) fn generation(
 }
 
 /// `containerd github.com/containerd/containerd[/v2] [v]1.6.20... REVISION`.
-fn parse_generation(text: &str) -> Option<Generation> {
+pub(in crate::provision) fn parse_generation(text: &str) -> Option<Generation> {
     let version = text.split_whitespace().nth(2)?;
     let version = version.strip_prefix('v').unwrap_or(version);
     let mut numbers = version.split('.');

@@ -208,7 +208,7 @@ impl PackageManager for Apk {
 }
 
 /// `NAME-VERSION-rN ARCHITECTURE {ORIGIN} (LICENSE) [installed]`.
-fn parse_installed(line: &str) -> Option<Installed> {
+pub(super) fn parse_installed(line: &str) -> Option<Installed> {
     let mut words = line.split_whitespace();
     let (whole, architecture) = (words.next()?, words.next()?);
     let (rest, release) = whole.rsplit_once('-')?;

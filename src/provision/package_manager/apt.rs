@@ -6,6 +6,9 @@
 
 mod archives;
 
+#[cfg(fuzzing)]
+pub(super) use archives::{index, parse_uri, words_of};
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -280,7 +283,7 @@ fn installed(guest: &Guest<'_>, patterns: &[&str]) -> Result<Vec<Installed>> {
 }
 
 /// A line of [`FORMAT`]; none when the package is not installed.
-fn parse_installed(line: &str) -> Option<Installed> {
+pub(super) fn parse_installed(line: &str) -> Option<Installed> {
     let mut fields = line.split('\t');
     let [status, name, version, architecture] =
         [(); 4].map(|()| fields.next().unwrap_or_default());

@@ -318,7 +318,7 @@ pub(super) fn installed(guest: &Guest<'_>) -> Result<Vec<Installed>> {
     Ok(packages)
 }
 
-fn parse_installed(line: &str) -> Option<Installed> {
+pub(super) fn parse_installed(line: &str) -> Option<Installed> {
     let mut fields = line.split('\t');
     let (name, version) = (fields.next()?, fields.next()?);
     let architecture = fields.next()?;

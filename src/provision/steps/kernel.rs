@@ -199,7 +199,10 @@ fn edit_words(line: &str, arguments: &KernelArguments) -> String {
 }
 
 /// An entry of the Boot Loader Specification.
-fn edit_entry(text: &str, arguments: &KernelArguments) -> String {
+pub(in crate::provision) fn edit_entry(
+    text: &str,
+    arguments: &KernelArguments,
+) -> String {
     let edit = |line: &str| match boot_entries::options(line) {
         // What a variable of GRUB stands for is edited where that is set.
         Some(rest) if rest.contains("$kernelopts") => format!("{line}\n"),
@@ -215,7 +218,11 @@ fn edit_entry(text: &str, arguments: &KernelArguments) -> String {
 /// both variables; they are added to `GRUB_CMDLINE_LINUX`, which all entries
 /// have, where it is set without taking up its earlier value. `make` sets it
 /// if no line does.
-fn edit_grub(text: &str, arguments: &KernelArguments, make: bool) -> String {
+pub(in crate::provision) fn edit_grub(
+    text: &str,
+    arguments: &KernelArguments,
+    make: bool,
+) -> String {
     const ALL: &str = "GRUB_CMDLINE_LINUX";
     let removal = KernelArguments::only_removing(&arguments.remove);
     let mut seen = false;

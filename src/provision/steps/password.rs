@@ -105,7 +105,11 @@ pub(super) fn set(
 }
 
 /// The file with the second field of `user`'s line replaced.
-fn replace_field(shadow: &[u8], user: &str, field: &str) -> Option<Vec<u8>> {
+pub(in crate::provision) fn replace_field(
+    shadow: &[u8],
+    user: &str,
+    field: &str,
+) -> Option<Vec<u8>> {
     let mut found = false;
     let mut text = Vec::with_capacity(shadow.len() + field.len());
     for line in shadow.split_inclusive(|byte| *byte == b'\n') {

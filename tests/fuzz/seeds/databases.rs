@@ -19,6 +19,8 @@ pub(crate) fn add(seeds: &Seeds) {
     seeds.add("packages_bdb", "one", bdb(&header()));
     seeds.add("packages_sqlite", "one", sqlite(seeds));
     seeds.add("containerd_store", "one", bolt());
+    seeds.add("containerd_rewrite", "read", [b"r", &bolt()[..]].concat());
+    seeds.add("containerd_rewrite", "written", bolt_content());
     seeds.add("go_program", "inline", program());
 }
 
@@ -172,6 +174,27 @@ fn bolt() -> Vec<u8> {
     }
     put(&mut file, 2 * PAGE, &page(2, &[(1, b"v1", schema)]));
     file
+}
+
+/// Buckets in buckets, and a value that overflows its page.
+fn bolt_content() -> Vec<u8> {
+    let mut content = b"w".to_vec();
+    for (operation, text) in [
+        (1, "v1"),
+        (1, "k8s.io"),
+        (3, "a"),
+        (2, "large value, of which the length of the key is a factor"),
+        (1, "empty"),
+        (0, ""),
+        (3, "b"),
+    ] {
+        content.extend([operation, text.len() as u8]);
+        content.extend(text.bytes());
+        if operation == 3 {
+            content.extend(text.bytes());
+        }
+    }
+    content
 }
 
 /// ELF without sections, whose data begins with what the linker of Go says.

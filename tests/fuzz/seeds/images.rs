@@ -129,6 +129,7 @@ fn add_ours(seeds: &Seeds, raw: &Path) {
         ("ours", "image_vhdx", of(Format::Vhdx)),
         ("ours", "image_vdi", of(Format::Vdi)),
         ("ours", "image_ova", of(Format::Ova)),
+        ("ours", "image_container_disk", of(Format::ContainerDisk)),
     ] {
         let path = seeds.file("ours");
         let file = File::options()

@@ -14,9 +14,11 @@ extern "C" fn rust_fuzzer_test_input(_: &[u8]) -> i32 {
     0
 }
 
+mod containers;
 mod databases;
 mod disks;
 mod images;
+mod node;
 mod system;
 mod texts;
 
@@ -83,5 +85,7 @@ fn main() {
     system::add(&seeds);
     texts::add(&seeds);
     databases::add(&seeds);
+    containers::add(&seeds);
+    node::add(&seeds);
     fs::remove_dir_all(&seeds.work).expect("removing the work");
 }

@@ -8,11 +8,15 @@
 //! one.
 
 mod exercise;
+mod files;
 mod memory;
 mod sparse;
+mod system;
 mod tree;
 
 pub use exercise::{disk, image};
+pub use files::{Files, parts};
 pub use memory::Memory;
 pub use sparse::Sparse;
+pub use system::{GROUPS, group};
 pub use tree::OneFile;

@@ -25,7 +25,8 @@ impl<'a> OneFile<'a> {
     }
 }
 
-struct Content<'a>(&'a [u8]);
+/// Bytes as an open file.
+pub(crate) struct Content<'a>(pub(crate) &'a [u8]);
 
 impl TreeFile for Content<'_> {
     fn len(&self) -> u64 {

@@ -48,7 +48,7 @@ pub(super) fn unpacked(guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
 }
 
 /// `name_version_architecture.deb`, as apt escapes it.
-fn words_of(name: &str) -> Option<[String; 3]> {
+pub(in super::super) fn words_of(name: &str) -> Option<[String; 3]> {
     let mut words = name.strip_suffix(".deb")?.split('_');
     let mut word = || words.next().and_then(percent_decode);
     let found = [word()?, word()?, word()?];
@@ -108,7 +108,7 @@ fn ask(
 }
 
 /// `'URI' NAME SIZE SHA256:HEX`.
-fn parse_uri(line: &str) -> Option<(&str, Sha256)> {
+pub(in super::super) fn parse_uri(line: &str) -> Option<(&str, Sha256)> {
     let (uri, rest) = line.strip_prefix('\'')?.split_once('\'')?;
     let digest = rest.split_whitespace().nth(2)?.strip_prefix("SHA256:")?;
     Some((uri, digest.parse().ok()?))
@@ -177,7 +177,10 @@ fn preferences(
 }
 
 /// A list of packages, of what dpkg-deb said of each file.
-fn index(said: &str, archives: &[PackageArchive]) -> String {
+pub(in super::super) fn index(
+    said: &str,
+    archives: &[PackageArchive],
+) -> String {
     let mut index = String::new();
     let mut file: Option<&PackageArchive> = None;
     let finish = |index: &mut String, file: Option<&PackageArchive>| {
