@@ -83,6 +83,9 @@ pub fn said_of_containers(text: &str) {
 /// When a change that was made is made again, or an environment block has
 /// another length than GRUB writes.
 pub fn kernel_arguments(text: &str) {
+    // A line loses its CR with the first change, or the second.
+    let text = text.replace('\r', "");
+    let text = text.as_str();
     let arguments = KernelArguments {
         add: vec!["a=1".to_owned()],
         remove: vec!["quiet".to_owned(), "b=".to_owned()],

@@ -36,6 +36,8 @@ pub(in crate::provision) fn said(text: &str) {
 
 /// Adds a package to lists of those that are kept: once.
 pub(in crate::provision) fn kept(before: &str) {
+    // A line loses its CR with the first change, or the second.
+    let before = before.replace('\r', "");
     let package = Installed {
         name: "kubelet".to_owned(),
         version: "1:1.36.0-1".to_owned(),
@@ -48,7 +50,7 @@ pub(in crate::provision) fn kept(before: &str) {
         VersionLock::Exclude("/etc/dnf/dnf.conf"),
     ] {
         let package = std::slice::from_ref(&package);
-        let once = list.edit(before, package);
+        let once = list.edit(&before, package);
         assert!(once.contains("kubelet"), "{list:?}");
         assert_eq!(list.edit(&once, package), once, "{list:?}");
     }
