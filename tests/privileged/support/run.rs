@@ -9,8 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer, even on a slow machine.
-const LONGEST: Duration = Duration::from_secs(300);
+/// Nothing here takes longer, even emulated and beside other work.
+const LONGEST: Duration = Duration::from_secs(900);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Polls until `ready`, at most for `patience`; whether it was.
