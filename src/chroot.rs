@@ -18,6 +18,7 @@ mod policy;
 mod relay;
 mod resolv_conf;
 mod terminal;
+mod unshare_plugin;
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -92,6 +93,7 @@ pub struct GuestEnvironment {
     // Undone in this order.
     policy: Option<policy::NoServices>,
     initramfs: Option<dracut::AnyMachine>,
+    scripts: Option<unshare_plugin::NoUnsharing>,
     machine_id: Option<machine_id::TemporaryId>,
     resolv_conf: Option<resolv_conf::Placeholder>,
     mounts: MountStack,
@@ -123,6 +125,7 @@ impl GuestEnvironment {
             emulator: emulator::provide(options.architecture)?,
             policy: None,
             initramfs: None,
+            scripts: None,
             machine_id: None,
             resolv_conf: None,
             mounts: MountStack::default(),
@@ -165,6 +168,7 @@ impl GuestEnvironment {
         if !options.read_only {
             self.policy = policy::NoServices::install(root)?;
             self.initramfs = dracut::AnyMachine::install(root)?;
+            self.scripts = unshare_plugin::NoUnsharing::install(root)?;
             self.machine_id = machine_id::TemporaryId::install(root)?;
         }
         Ok(())
@@ -198,6 +202,9 @@ impl GuestEnvironment {
         }
         if let Some(initramfs) = self.initramfs.take() {
             results.push(initramfs.remove(&self.root));
+        }
+        if let Some(scripts) = self.scripts.take() {
+            results.push(scripts.remove(&self.root));
         }
         if let Some(id) = self.machine_id.take() {
             results.push(id.remove(&self.root));
