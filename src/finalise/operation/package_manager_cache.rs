@@ -26,5 +26,6 @@ const PATTERNS: &[&str] = &[
     "/var/cache/yum/*",
     "/var/cache/zypp*/*",
     "/var/lib/dnf/history*",
+    "/usr/lib/sysimage/libdnf5/transaction_history.sqlite*",
     "/var/lib/yum/history*",
 ];

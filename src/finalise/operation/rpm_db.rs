@@ -2,17 +2,21 @@
 #![forbid(unsafe_code)]
 //! Files beside RPM's database that its next user makes again.
 //!
-//! A write-ahead log goes only when it is empty: otherwise it holds
-//! transactions that are nowhere else.
+//! Of a database by SQLite, the index of the write-ahead log is emptied: it
+//! tells of the processes that had the database open. Neither it nor the log
+//! is removed: without both, only a process that can write beside the database
+//! can read it, which `rpm -q` of a user cannot, nor anybody in a read-only
+//! root. Facts: SQLite, "Read-Only Databases" of Write-Ahead Logging; rpm 6
+//! leaves both files.
 
-use super::{Operation, remove, remove_files};
+use super::{Operation, remove};
 use crate::error::Result;
 use crate::finalise::{Action, Carries};
 use crate::mount::GuestRoot;
 
 pub(super) const OPERATION: Operation = Operation {
     name: "rpm-db",
-    summary: "Remove lock and index files of the RPM database",
+    summary: "Remove lock files of the RPM database, empty its index",
     default: true,
     carries: Carries::Residue,
     note: "",
@@ -23,11 +27,8 @@ const PATTERNS: &[&str] = &[
     "/var/lib/rpm/__db.*",
     "/usr/lib/sysimage/rpm/__db.*",
     "/usr/lib/sysimage/rpm/.rpm.lock",
-];
-/// A database by SQLite: the log, and the index of it.
-const LOGS: &[&str] = &[
-    "/var/lib/rpm/rpmdb.sqlite-wal",
-    "/usr/lib/sysimage/rpm/rpmdb.sqlite-wal",
+    "/var/lib/rpm/.keyring.lock",
+    "/usr/lib/sysimage/rpm/.keyring.lock",
 ];
 const INDEXES: &[&str] = &[
     "/var/lib/rpm/rpmdb.sqlite-shm",
@@ -36,11 +37,10 @@ const INDEXES: &[&str] = &[
 
 fn find(root: &GuestRoot) -> Result<Vec<Action>> {
     let mut actions = remove(root, PATTERNS)?;
-    actions.extend(remove_files(root, INDEXES)?);
-    for log in remove_files(root, LOGS)? {
-        let entry = root.link_metadata(log.path())?;
-        if entry.is_some_and(|entry| entry.len() == 0) {
-            actions.push(log);
+    for path in super::find(root, INDEXES)? {
+        let entry = root.link_metadata(&path)?;
+        if entry.is_some_and(|entry| entry.is_file() && entry.len() > 0) {
+            actions.push(Action::Truncate(path));
         }
     }
     Ok(actions)

@@ -88,6 +88,11 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ("package-leftovers", "etc/default/grub.dpkg-dist", "x"),
     ("package-manager-cache", "var/cache/apt/archives/a.deb", "x"),
     ("package-manager-cache", "var/lib/apt/lists/partial/x", "x"),
+    (
+        "package-manager-cache",
+        "usr/lib/sysimage/libdnf5/transaction_history.sqlite-wal",
+        "x",
+    ),
     ("pam-data", "var/run/faillock/a", "x"),
     ("passwd-backups", "etc/shadow-", "x"),
     (
@@ -109,7 +114,7 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ("rhn-systemid", "etc/sysconfig/rhn/systemid", "x"),
     ("rpm-db", "var/lib/rpm/__db.001", "x"),
     ("rpm-db", "var/lib/rpm/rpmdb.sqlite-shm", "x"),
-    ("rpm-db", "var/lib/rpm/rpmdb.sqlite-wal", ""),
+    ("rpm-db", "var/lib/rpm/.keyring.lock", ""),
     ("run-files", "run/lock/x", "x"),
     ("samba-db-log", "var/lib/samba/private/secrets.tdb", "x"),
     ("smolt-uuid", "etc/smolt/uuid", "x"),
@@ -148,7 +153,10 @@ const KEPT: &[&str] = &[
     "var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db",
     "var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/1/etc/a.bak",
     "var/kerberos/krb5kdc/kdc.conf",
+    "usr/lib/sysimage/libdnf5/packages.toml",
     "var/lib/rpm/rpmdb.sqlite",
+    "var/lib/rpm/rpmdb.sqlite-shm",
+    "var/lib/rpm/rpmdb.sqlite-wal",
     "var/lib/systemd/catalog/database",
     "outside/precious",
 ];
@@ -259,6 +267,7 @@ fn files_are_rewritten_as_said() {
     assert!(!text(&dir, "etc/passwd").contains("home"));
     assert!(!dir.path().join("etc/iscsi/initiatorname.iscsi").exists());
     assert_eq!(text(&dir, "var/log/wtmp"), "");
+    assert_eq!(text(&dir, "var/lib/rpm/rpmdb.sqlite-shm"), "");
 }
 
 #[test]
