@@ -15,6 +15,8 @@ use crate::recipe::PackageSpec;
 const DNF: &str = "/usr/bin/dnf";
 const DNF5: &str = "/usr/bin/dnf5";
 const YUM: &str = "/usr/bin/yum";
+/// Of DNF 5: what is excluded is seen all the same, and what is locked, too.
+const NO_EXCLUDES: &str = "--setopt=disable_excludes=*";
 const PLUGIN: &str = "/usr/lib*/python3*/*-packages/dnf-plugins/versionlock.py";
 
 /// The generations differ in the words of a few options.
@@ -112,18 +114,17 @@ impl Dialect for Dnf {
                 "install",
             ],
             (Generation::Four, _) => vec!["--disableexcludes=all", "install"],
-            (Generation::Five, _) => vec![
-                "--setopt=disable_excludes=*",
-                "install",
-                "--allow-downgrade",
-            ],
+            (Generation::Five, _) => {
+                vec![NO_EXCLUDES, "install", "--allow-downgrade"]
+            }
         }
     }
 
+    /// DNF 5 leaves what is excluded where it is, and calls that success.
     fn remove(&self) -> Vec<&'static str> {
         match self.generation {
             Generation::Four => vec!["--disableexcludes=all", "remove"],
-            Generation::Five => vec!["remove"],
+            Generation::Five => vec![NO_EXCLUDES, "remove"],
         }
     }
 
@@ -140,7 +141,9 @@ impl Dialect for Dnf {
             Generation::Four => {
                 &["-q", "--cacheonly", "--disableexcludes=all", "repoquery"]
             }
-            Generation::Five => &["-q", "--cacheonly", "repoquery"],
+            Generation::Five => {
+                &["-q", "--cacheonly", NO_EXCLUDES, "repoquery"]
+            }
         };
         let query = (self.program, args);
         Err(rpm::diagnose(guest, query, packages, error)?)
@@ -192,7 +195,7 @@ mod tests {
             ),
             (four.upgrade(), "upgrade"),
             (four.remove(), "--disableexcludes=all remove"),
-            (five.remove(), "remove"),
+            (five.remove(), "--setopt=disable_excludes=* remove"),
         ] {
             assert_eq!(args.join(" "), expected);
         }
