@@ -35,7 +35,8 @@ test-slow: root setup fixtures nextest
 	$(FIXTURES)/arm64-image.sh --bootable
 	cargo nextest run --features _privileged --run-ignored only \
 	    -E 'test(privileged_foreign)'
-	$(FIXTURES)/rpm-root.sh centos-10 amazon-2023 centos-8-mbr tumbleweed
+	$(FIXTURES)/rpm-root.sh fedora-43 centos-10 amazon-2023 centos-8-mbr \
+	    tumbleweed
 	cargo nextest run --features _privileged --run-ignored only \
 	    -E 'test(privileged_rpm) | test(privileged_lock_images)'
 	IMAGEWRIGHT_KILLS=20 cargo nextest run --features _privileged \
