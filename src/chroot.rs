@@ -17,6 +17,7 @@ mod machine_id;
 mod policy;
 mod relay;
 mod resolv_conf;
+mod stand_in;
 mod terminal;
 mod unshare_plugin;
 
@@ -88,6 +89,7 @@ pub struct GuestEnvironment {
     directory: CString,
     network: Network,
     variables: Vec<(String, String)>,
+    stand_ins: stand_in::StandIns,
     /// Runs programs of another architecture.
     emulator: Option<BinfmtInstance>,
     // Undone in this order.
@@ -122,6 +124,7 @@ impl GuestEnvironment {
             directory,
             network: options.network,
             variables: options.variables.clone(),
+            stand_ins: stand_in::StandIns::default(),
             emulator: emulator::provide(options.architecture)?,
             policy: None,
             initramfs: None,
@@ -183,6 +186,20 @@ impl GuestEnvironment {
     /// it is on a tmpfs and gone with the environment.
     pub fn private_path(&self, name: &str) -> PathBuf {
         Path::new(PRIVATE).join(name)
+    }
+
+    /// Runs a shell's `script` from here on where `program`, a path in the
+    /// root, is asked for by that path here, or by its name in the root. The
+    /// script finds the program itself at its path.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn stand_in(
+        &self,
+        program: impl AsRef<Path>,
+        script: &str,
+    ) -> Result<()> {
+        self.stand_ins.add(&self.root, program.as_ref(), script)
     }
 
     /// A command to run in the root: `program` is looked up in the image's

@@ -17,7 +17,9 @@ use nix::unistd::pipe2;
 
 use super::lines::Lines;
 use super::relay::{Relay, pump};
-use super::{CMDLINE, GuestEnvironment, Network, find_program, terminal};
+use super::{
+    CMDLINE, GuestEnvironment, Network, find_program, stand_in, terminal,
+};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Monitor;
 use crate::sys::binfmt::BinfmtInstance;
@@ -245,6 +247,7 @@ impl<'e> GuestCommand<'e> {
     ) -> Result<Guest> {
         let environment = self.environment;
         let program = find_program(environment.root(), &self.program)?;
+        let program = environment.stand_ins.of(program)?;
         let mut argv = vec![c_string(program.as_os_str().as_bytes())?];
         for arg in &self.args {
             argv.push(c_string(arg)?);
@@ -284,6 +287,11 @@ impl<'e> GuestCommand<'e> {
         ];
         let mut variables: Vec<(String, String)> = Vec::new();
         let fixed = FIXED.map(|(name, value)| (name.into(), value.into()));
+        let mut fixed = Vec::from(fixed);
+        if !self.environment.stand_ins.is_empty() {
+            let path = format!("{}:{PATH}", stand_in::DIRECTORY);
+            fixed.push(("PATH".to_owned(), path));
+        }
         let given = self.environment.variables.iter().chain(&self.variables);
         for (name, value) in fixed.into_iter().chain(given.cloned()) {
             variables.retain(|(known, _)| *known != name);
