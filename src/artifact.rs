@@ -10,7 +10,9 @@ mod provenance;
 mod publish;
 mod signature;
 
-pub use lock::{Lock, LockedBase, LockedFile, LockedImage, LockedPackage};
+pub use lock::{
+    Lock, LockedBase, LockedFile, LockedImage, LockedKey, LockedPackage,
+};
 pub use manifest::{
     ArtifactRecord, CleanedRecord, InputRecord, Manifest, Materials,
     PackageChanges, PackageUpdate,

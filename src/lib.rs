@@ -116,6 +116,8 @@ pub mod partition;
 
 pub mod filesystem;
 
+mod rpm;
+
 pub mod discover;
 
 // The privilege line: everything above passes its tests as nobody.

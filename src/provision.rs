@@ -17,6 +17,7 @@ mod images;
 mod kubeadm;
 mod kubernetes;
 mod order;
+mod package_key;
 mod package_manager;
 mod plan;
 mod release;
@@ -41,9 +42,10 @@ pub use archive::PackageArchive;
 pub use boot_entries::kernel_command_line;
 pub use images::PreloadImages;
 pub use kubeadm::KubeadmImages;
+pub use package_key::PackageKey;
 pub(crate) use package_manager::KUBERNETES as KUBERNETES_PACKAGES;
 pub use package_manager::{
-    Guest, Installed, PackageManager, Supplies, package_manager,
+    Guest, Installed, Lockable, PackageManager, Supplies, package_manager,
 };
 pub use plan::plan;
 pub use release::{ReleaseFile, ReleaseTarget};
@@ -124,6 +126,14 @@ impl fmt::Display for ConfigureContainerd {
 }
 
 impl Task {
+    /// The packages that it installs.
+    pub fn installs(&self) -> &[PackageSpec] {
+        match self {
+            Self::Install(specs) | Self::Step(Step::Install(specs)) => specs,
+            _ => &[],
+        }
+    }
+
     /// Whether it asks the image's package manager for something.
     pub fn needs_package_manager(&self) -> bool {
         match self {

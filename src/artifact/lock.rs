@@ -47,6 +47,10 @@ pub struct Lock {
     /// Package files that were had from repositories and unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<PackageArchive>,
+    /// Keys that came into the package database, for package managers that
+    /// have them there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<LockedKey>,
     /// The packages at the end, those of the base included.
     pub installed: Vec<LockedPackage>,
     /// The container images at the end.
@@ -80,6 +84,20 @@ pub struct LockedFile {
     /// the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+/// A key that came into the package database.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LockedKey {
+    /// Its entry there: name and whole version.
+    pub name: String,
+    /// The key, armored.
+    pub text: String,
+    /// With which task of the plan it came, counted from 0.
+    pub task: usize,
 }
 
 /// An installed package.
@@ -318,6 +336,7 @@ mod tests {
             seed: Sha256::of(b"seed"),
             files: Vec::new(),
             archives: Vec::new(),
+            keys: Vec::new(),
             installed: Vec::new(),
             images: Vec::new(),
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{LockedFile, Manifest};
-use crate::describe::{ContainerImage, Package, purl};
+use crate::describe::{ContainerImage, Manager, Package, PackageDetails, purl};
 use crate::error::{Error, Result};
 use crate::provision::PackageArchive;
 
@@ -96,7 +96,7 @@ fn packages(manifest: &Manifest) -> Vec<Value> {
     for archive in archives {
         let uri = match come.iter().find(|package| is_of(archive, package)) {
             Some(package) => purl::of_package(os, package),
-            // Gone again: only apt's are known.
+            // Gone again.
             None => purl::of_package(os, &gone(archive)),
         };
         let mut value = json!({
@@ -136,7 +136,13 @@ fn gone(archive: &PackageArchive) -> Package {
         name: archive.name.clone(),
         version: archive.version.clone(),
         architecture: archive.architecture.clone(),
-        ..Package::default()
+        details: PackageDetails {
+            manager: match archive.suffix.as_str() {
+                "rpm" => Manager::Rpm,
+                _ => Manager::Dpkg,
+            },
+            ..PackageDetails::default()
+        },
     }
 }
 

@@ -2,17 +2,16 @@
 #![forbid(unsafe_code)]
 //! rpm's database, in each of the forms it had and has.
 //!
-//! Whatever the form, it is a set of package headers; [`header`] reads those.
+//! Whatever the form, it is a set of package headers: [`Header`]s.
 
 mod bdb;
-mod header;
 mod ndb;
 mod sqlite;
 
 use super::package::{Checksum, Manager, Package, PackageDetails};
 use super::tree::FileTree;
 use crate::error::{Context, Error, Result};
-use header::{Header, Tag};
+use crate::rpm::{Header, MAX_HEADER, Tag};
 
 /// Where the database is; the first is what newer distributions have, often
 /// with a link at the second.
@@ -26,8 +25,6 @@ const FORMS: [(&str, Read); 3] = [
 ];
 /// Headers of one database; a large system has ten thousand.
 const MAX_PACKAGES: usize = 1 << 17;
-/// Bytes of one header: rpm's own limit.
-const MAX_HEADER: usize = 256 << 20;
 
 /// Reads a file of the form, with what stands beside it.
 type Read = fn(&[u8], &Beside<'_>, &mut Visit<'_>) -> Result<()>;
@@ -110,16 +107,10 @@ fn package(header: &Header<'_>) -> Option<Package> {
         .as_deref()
         .and_then(split_file_name)
         .map_or((None, None), |(n, v)| (Some(n), Some(v)));
-    let version = text(Tag::Version)?;
-    let release = text(Tag::Release).unwrap_or_default();
-    let epoch = header.number(Tag::Epoch);
     Some(Package {
         name: text(Tag::Name)?,
         architecture: text(Tag::Arch).unwrap_or_else(|| "(none)".to_owned()),
-        version: match epoch {
-            Some(epoch) => format!("{epoch}:{version}-{release}"),
-            None => format!("{version}-{release}"),
-        },
+        version: header.whole_version()?,
         details: PackageDetails {
             manager: Manager::Rpm,
             source_name,

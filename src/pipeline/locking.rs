@@ -15,14 +15,17 @@ use std::sync::{Mutex, MutexGuard};
 use super::input::Input;
 use super::work_dir::WorkDir;
 use crate::artifact::{
-    Lock, LockedBase, LockedFile, LockedImage, LockedPackage, Materials,
+    Lock, LockedBase, LockedFile, LockedImage, LockedKey, LockedPackage,
+    Materials,
 };
 use crate::describe::{ContainerImage, Package};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Monitor;
-use crate::provision::{Guest, PackageArchive, PackageManager, Task};
+use crate::provision::{
+    Guest, PackageArchive, PackageKey, PackageManager, Task,
+};
 use crate::recipe::{
-    ImageName, Location, PackageSpec, Recipe, Sha256, Step, without_user,
+    ImageName, Location, PackageSpec, Recipe, Sha256, without_user,
 };
 use crate::source::FetchOptions;
 
@@ -97,6 +100,9 @@ struct Taken {
     pulled: BTreeMap<String, String>,
     /// Package files that the base image brought along.
     old: BTreeSet<Sha256>,
+    /// Keys that are in the package database, and those that came there.
+    known_keys: Vec<PackageKey>,
+    keys: Vec<LockedKey>,
 }
 
 /// The lock of a running build.
@@ -268,29 +274,107 @@ impl Locking {
         &self,
         guest: &Guest<'_>,
         packages: Option<&dyn PackageManager>,
+        tasks: &[Task],
     ) -> Result<()> {
-        match (&self.mode, &self.directory, packages) {
-            (Mode::Record { .. }, _, Some(packages)) => {
+        let Some(packages) = packages else {
+            return Ok(());
+        };
+        match (&self.mode, &self.directory) {
+            (Mode::Record { .. }, _) => {
+                let lockable = packages.require_lockable()?;
+                for package in tasks.iter().flat_map(Task::installs) {
+                    lockable.refuse(package)?;
+                }
                 // What a base image brings along is not taken.
                 packages.clean(guest.root())?;
-                packages.locate(guest, &mut [])
+                self.taken().known_keys = lockable.keys(guest)?;
+                lockable.keep(guest)
             }
-            (Mode::Note, _, Some(packages)) => {
-                let old = packages.archives(guest)?.into_iter();
-                self.taken().old.extend(old.map(|archive| archive.sha256));
+            (Mode::Note, _) => {
+                if let Some(lockable) = packages.lockable() {
+                    let old = lockable.archives(guest)?.into_iter();
+                    let old = old.map(|archive| archive.sha256);
+                    self.taken().old.extend(old);
+                }
                 Ok(())
             }
-            (Mode::Use { lock, .. }, Some(directory), Some(packages)) => {
+            (Mode::Use { lock, .. }, Some(directory)) => {
                 let wanted: Vec<(String, String)> = lock
                     .installed
                     .iter()
                     .map(|one| (one.name.clone(), one.version.clone()))
                     .collect();
                 let archives = &lock.archives;
-                packages.use_only(guest, directory, archives, &wanted)
+                let lockable = packages.require_lockable()?;
+                lockable.use_only(guest, directory, archives, &wanted)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Before a task: the keys that came with it come again. They are in
+    /// the package database, which is to be the same.
+    pub(super) fn before(
+        &self,
+        task: usize,
+        guest: &Guest<'_>,
+        packages: Option<&dyn PackageManager>,
+    ) -> Result<()> {
+        self.trust(guest, packages, |key| key.task == task)
+    }
+
+    /// Adds those keys of a lock that are `wanted` and not there.
+    fn trust(
+        &self,
+        guest: &Guest<'_>,
+        packages: Option<&dyn PackageManager>,
+        wanted: impl Fn(&LockedKey) -> bool,
+    ) -> Result<()> {
+        let (Mode::Use { lock, .. }, Some(packages)) = (&self.mode, packages)
+        else {
+            return Ok(());
+        };
+        let keys: Vec<PackageKey> = lock
+            .keys
+            .iter()
+            .filter(|key| wanted(key))
+            .map(|key| PackageKey {
+                name: key.name.clone(),
+                text: key.text.clone(),
+            })
+            .collect();
+        packages.require_lockable()?.trust(guest, &keys)
+    }
+
+    /// After a task: notes the keys that came.
+    pub(super) fn after(
+        &self,
+        task: usize,
+        guest: &Guest<'_>,
+        packages: Option<&dyn PackageManager>,
+    ) -> Result<()> {
+        let (Mode::Record { .. }, Some(packages)) = (&self.mode, packages)
+        else {
+            return Ok(());
+        };
+        let keys = packages.require_lockable()?.keys(guest)?;
+        let mut taken = self.taken();
+        let come = keys.iter().filter(|key| !taken.known_keys.contains(key));
+        let come: Vec<LockedKey> = come
+            .map(|key| LockedKey {
+                name: key.name.clone(),
+                text: key.text.clone(),
+                task,
+            })
+            .collect();
+        taken.keys.extend(come);
+        // Neither are those locked that are gone again.
+        taken.keys.retain(|key| {
+            let mut names = keys.iter().map(|known| &known.name);
+            names.any(|name| *name == key.name)
+        });
+        taken.known_keys = keys;
+        Ok(())
     }
 
     /// After the last task.
@@ -299,12 +383,13 @@ impl Locking {
         guest: &Guest<'_>,
         packages: Option<&dyn PackageManager>,
     ) -> Result<()> {
-        let Some(packages) = packages else {
+        self.trust(guest, packages, |_| true)?;
+        let Some(lockable) = packages.and_then(PackageManager::lockable) else {
             return Ok(());
         };
-        let mut archives = packages.archives(guest)?;
+        let mut archives = lockable.archives(guest)?;
         if self.is_recording() {
-            packages.locate(guest, &mut archives)?;
+            lockable.locate(guest, &mut archives)?;
         }
         self.took(archives);
         Ok(())
@@ -349,7 +434,8 @@ impl Locking {
             return Ok(None);
         };
         let Materials { archives, files } = self.materials();
-        require_archives(ending, &archives)?;
+        let keys = self.taken().keys.clone();
+        require_archives(ending, &archives, &keys)?;
         let mut images = LockedImage::of(ending.images);
         for image in &mut images {
             image.pulled_for = self.taken().pulled.get(&image.name).cloned();
@@ -368,6 +454,7 @@ impl Locking {
             seed: *seed,
             files,
             archives,
+            keys,
             installed: LockedPackage::of(ending.after),
             images,
         }))
@@ -386,16 +473,12 @@ fn new_seed() -> Result<Sha256> {
 fn require_archives(
     ending: &Ending<'_>,
     archives: &[PackageArchive],
+    keys: &[LockedKey],
 ) -> Result<()> {
     // Which packages are in files of the host is not known here; the files
     // themselves are locked.
     let is_file = |spec: &PackageSpec| matches!(spec, PackageSpec::File(_));
-    let of_host = ending.tasks.iter().any(|task| match task {
-        Task::Install(specs) | Task::Step(Step::Install(specs)) => {
-            specs.iter().any(is_file)
-        }
-        _ => false,
-    });
+    let of_host = ending.tasks.iter().flat_map(Task::installs).any(is_file);
     if of_host {
         return Ok(());
     }
@@ -403,6 +486,10 @@ fn require_archives(
     let without: Vec<String> = LockedPackage::of(ending.after)
         .iter()
         .filter(|package| !old.contains(package))
+        .filter(|package| {
+            let entry = format!("{}-{}", package.name, package.version);
+            !keys.iter().any(|key| key.name == entry)
+        })
         .filter(|package| {
             let LockedPackage {
                 name,
@@ -423,7 +510,8 @@ fn require_archives(
         without.join(", ")
     ))
     .hint(
-        "a step that empties apt's cache, or installs by dpkg, hides it: \
-         leave it out, or name the package files under `packages: install`",
+        "a step that empties the package manager's cache, or installs by \
+         dpkg or rpm, hides it: leave it out, or name the package files under \
+         `packages: install`",
     ))
 }

@@ -141,11 +141,12 @@ impl Provisioning<'_> {
             environment: mounted.environment(),
             monitor: self.monitor,
         };
-        self.locking.begin(&guest, packages.as_deref())?;
+        self.locking.begin(&guest, packages.as_deref(), tasks)?;
         let mut passwords = Vec::new();
-        for task in tasks {
+        for (index, task) in tasks.iter().enumerate() {
             watch.begin(&task.to_string());
             self.monitor.check()?;
+            self.locking.before(index, &guest, packages.as_deref())?;
             let new = provision::run(
                 task,
                 mounted.environment(),
@@ -154,6 +155,7 @@ impl Provisioning<'_> {
                 self.monitor,
             )?;
             passwords.extend(new);
+            self.locking.after(index, &guest, packages.as_deref())?;
         }
         self.locking.end(&guest, packages.as_deref())?;
         Ok(passwords)

@@ -18,12 +18,16 @@ pub struct PackageArchive {
     pub architecture: String,
     /// Its whole version, epoch included.
     pub version: String,
-    /// What its file name ends in: `deb`.
+    /// What its file name ends in: `deb`, `rpm`.
     pub suffix: String,
     /// SHA-256 of the package file.
     pub sha256: Sha256,
     /// Bytes of the package file.
     pub size: u64,
+    /// The repository it was had from, where the image's package manager
+    /// knows repositories by a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// Where it was had from, without user and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
@@ -80,6 +84,7 @@ mod tests {
             suffix: "deb".to_owned(),
             sha256: Sha256::of(b"a"),
             size: 1,
+            repository: None,
             uri: None,
         };
         assert_eq!(archive.file_name(), "a_1%3a2~x-3_amd64.deb");

@@ -12,6 +12,7 @@ mod apt;
 mod dnf;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
+mod lockable;
 mod microdnf;
 mod package_file;
 mod rpm;
@@ -20,7 +21,9 @@ mod yum;
 mod zypper;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+pub use lockable::Lockable;
 
 use super::PackageArchive;
 use crate::chroot::GuestEnvironment;
@@ -32,6 +35,8 @@ use crate::recipe::{
     Hold, ImageName, Key, Location, PackageName, PackageSpec, Repository,
     Sha256,
 };
+
+use lockable::cannot_lock;
 
 /// What makes a node.
 pub(crate) const KUBERNETES: [&str; 10] = [
@@ -193,45 +198,17 @@ pub trait PackageManager: fmt::Debug {
     /// As [`refresh`](Self::refresh).
     fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>>;
 
-    /// The package files it had from repositories and still has, sorted; none
-    /// where it keeps none.
-    ///
-    /// # Errors
-    /// `Io`.
-    fn archives(&self, guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
-        let _ = guest;
-        Ok(Vec::new())
+    /// What a lock asks of it; none when its packages cannot be locked.
+    fn lockable(&self) -> Option<&dyn Lockable> {
+        None
     }
 
-    /// Notes where archives were had from.
+    /// The same, where a lock is asked for.
     ///
     /// # Errors
-    /// `Unsupported` when this package manager cannot tell: builds with it
-    /// cannot be locked.
-    fn locate(
-        &self,
-        guest: &Guest<'_>,
-        archives: &mut [PackageArchive],
-    ) -> Result<()> {
-        let _ = (guest, archives);
-        Err(cannot_lock(self.name()))
-    }
-
-    /// Has `archives`, whose files are in a `directory` of the host that the
-    /// guest sees at `PACKAGES`, as the only source from here on. `wanted` are
-    /// the names and versions to prefer.
-    ///
-    /// # Errors
-    /// `Unsupported` when this package manager cannot.
-    fn use_only(
-        &self,
-        guest: &Guest<'_>,
-        directory: &Path,
-        archives: &[PackageArchive],
-        wanted: &[(String, String)],
-    ) -> Result<()> {
-        let _ = (guest, directory, archives, wanted);
-        Err(cannot_lock(self.name()))
+    /// `Unsupported` when its packages cannot be locked.
+    fn require_lockable(&self) -> Result<&dyn Lockable> {
+        self.lockable().ok_or_else(|| cannot_lock(self.name()))
     }
 
     /// Patterns of downloaded packages, of no use once installed.
@@ -290,11 +267,6 @@ fn find_rpm(root: &GuestRoot) -> Result<Option<Box<dyn PackageManager>>> {
         }
     }
     Ok(None)
-}
-
-fn cannot_lock(name: &str) -> Error {
-    Error::unsupported(format!("packages of {name} cannot be locked yet"))
-        .hint("apt's can: build without a lock")
 }
 
 /// Those of `installed` that `hold` means.

@@ -168,11 +168,13 @@ pub(super) fn upgrade(guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
 /// Package files of no more use go, once it is noted what they were.
 fn make_room(guest: &Guest<'_>, help: Help<'_>) -> Result<()> {
     let packages = help.packages()?;
-    let mut archives = packages.archives(guest)?;
-    if help.supplies.asks_for_places() {
-        packages.locate(guest, &mut archives)?;
+    if let Some(lockable) = packages.lockable() {
+        let mut archives = lockable.archives(guest)?;
+        if help.supplies.asks_for_places() {
+            lockable.locate(guest, &mut archives)?;
+        }
+        help.supplies.took(archives);
     }
-    help.supplies.took(archives);
     packages.clean(guest.root())
 }
 

@@ -20,6 +20,7 @@ mod kubernetes;
 mod layouts;
 mod lock;
 mod lock_images;
+mod lock_rpm;
 mod nodes;
 mod passwords;
 mod peer_customize;

@@ -40,7 +40,7 @@ impl Row {
 }
 
 /// The repositories, served on loopback for as long as this lives.
-fn repositories(lab: &Lab) -> Server {
+pub(crate) fn repositories(lab: &Lab) -> Server {
     let archive = fixture("rpm/repository.tar");
     let script = "tar -xf \"$2\" -C \"$1\"";
     let words = [lab.path().to_str().unwrap(), archive.to_str().unwrap()];
@@ -91,7 +91,7 @@ artifacts: [{{format: raw}}]
 }
 
 /// What a script in the image prints.
-fn ask(lab: &Lab, image: &Path, script: &str) -> String {
+pub(crate) fn ask(lab: &Lab, image: &Path, script: &str) -> String {
     lab.cli()
         .args(["--quiet", "shell", "--insecure-no-checksum"])
         .args(["--read-only", "--no-network"])

@@ -10,12 +10,10 @@ mod archives;
 pub(super) use archives::{index, parse_uri, words_of};
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::package_file::PackageFiles;
 use super::{
-    Guest, Installed, KUBERNETES, PackageArchive, PackageManager,
-    no_such_package,
+    Guest, Installed, KUBERNETES, Lockable, PackageManager, no_such_package,
 };
 use crate::chroot::GuestCommand;
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -166,27 +164,8 @@ impl PackageManager for Apt {
         }
     }
 
-    fn archives(&self, guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
-        archives::unpacked(guest)
-    }
-
-    fn locate(
-        &self,
-        guest: &Guest<'_>,
-        archives: &mut [PackageArchive],
-    ) -> Result<()> {
-        archives::locate(guest, archives)
-    }
-
-    fn use_only(
-        &self,
-        guest: &Guest<'_>,
-        directory: &Path,
-        archives: &[PackageArchive],
-        wanted: &[(String, String)],
-    ) -> Result<()> {
-        archives::use_only(guest, directory, archives, wanted)?;
-        self.refresh(guest)
+    fn lockable(&self) -> Option<&dyn Lockable> {
+        Some(self)
     }
 
     fn hold(&self, guest: &Guest<'_>, hold: &Hold) -> Result<()> {

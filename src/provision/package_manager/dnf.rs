@@ -5,9 +5,11 @@
 //! It waits for a lock until that is free, and `-y` accepts the key that a
 //! `.repo` file names. Facts: dnf(8), dnf5(8), dnf.conf(5).
 
+mod archives;
+
 use super::rpm::{self, Dialect, OnRpm};
 use super::versionlock::VersionLock;
-use super::{Guest, Installed, PackageManager};
+use super::{Guest, Installed, Lockable, PackageManager};
 use crate::error::Result;
 use crate::mount::GuestRoot;
 use crate::recipe::PackageSpec;
@@ -18,6 +20,12 @@ const YUM: &str = "/usr/bin/yum";
 /// Of DNF 5: what is excluded is seen all the same, and what is locked, too.
 const NO_EXCLUDES: &str = "--setopt=disable_excludes=*";
 const PLUGIN: &str = "/usr/lib*/python3*/*-packages/dnf-plugins/versionlock.py";
+
+/// Below the directory of a repository.
+const DOWNLOADS: [&str; 2] = [
+    "/var/cache/dnf/*/packages/*.rpm",
+    "/var/cache/libdnf5/*/packages/*.rpm",
+];
 
 /// The generations differ in the words of a few options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,11 +161,12 @@ impl Dialect for Dnf {
         self.lock.add(guest.root(), packages)
     }
 
+    fn lockable(&self) -> Option<&dyn Lockable> {
+        Some(self)
+    }
+
     fn downloads(&self) -> &'static [&'static str] {
-        &[
-            "/var/cache/dnf/*/packages/*.rpm",
-            "/var/cache/libdnf5/*/packages/*.rpm",
-        ]
+        &DOWNLOADS
     }
 }
 

@@ -21,6 +21,7 @@ pub(in crate::provision) fn said(text: &str) {
                 suffix: "deb".to_owned(),
                 sha256: Sha256::of(line.as_bytes()),
                 size: 1,
+                repository: None,
                 uri: None,
             };
             assert!(!archive.file_name().contains('/'));

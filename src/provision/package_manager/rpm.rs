@@ -5,13 +5,19 @@
 //!
 //! Facts: rpm(8), rpmkeys(8), dnf.conf(5), yum.conf(5).
 
+mod keys;
+
 use std::fmt::{Debug, Write as _};
 
 use super::package_file::PackageFiles;
-use super::{Guest, Installed, PackageManager, held, joined, no_such_package};
+use super::{
+    Guest, Installed, Lockable, PackageManager, held, joined, no_such_package,
+};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::mount::FileOwner;
 use crate::recipe::{Hold, PackageName, PackageSpec, Repository};
+
+pub(super) use keys::{keys, trust};
 
 /// Asked of rpm.
 const FORMAT: &str = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\\n";
@@ -101,6 +107,11 @@ pub(super) trait Dialect: Debug {
     /// As [`run`](Self::run); `Io`.
     fn keep(&self, guest: &Guest<'_>, packages: &[Installed]) -> Result<()>;
 
+    /// What a lock asks of it.
+    fn lockable(&self) -> Option<&dyn Lockable> {
+        None
+    }
+
     /// Patterns of downloaded packages.
     fn downloads(&self) -> &'static [&'static str];
 }
@@ -182,6 +193,10 @@ impl<D: Dialect> PackageManager for OnRpm<D> {
 
     fn installed(&self, guest: &Guest<'_>) -> Result<Vec<Installed>> {
         installed(guest)
+    }
+
+    fn lockable(&self) -> Option<&dyn Lockable> {
+        self.0.lockable()
     }
 
     fn downloads(&self) -> &'static [&'static str] {

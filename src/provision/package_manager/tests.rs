@@ -47,6 +47,27 @@ fn the_family_decides_among_several() {
 }
 
 #[test]
+fn what_cannot_be_locked_says_so() {
+    for (file, name) in [
+        ("usr/bin/zypper", "zypper"),
+        ("sbin/apk", "apk"),
+        ("usr/bin/microdnf", "microdnf"),
+        ("usr/bin/yum", "yum"),
+    ] {
+        let (_dir, root) = root_with(&[(file, "")]);
+        let found = package_manager(&root).unwrap();
+        let error = found.require_lockable().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("{name} cannot be locked")), "{text}");
+    }
+    for file in ["usr/bin/apt-get", "usr/bin/dnf", "usr/bin/dnf5"] {
+        let (_dir, root) = root_with(&[(file, "")]);
+        assert!(package_manager(&root).unwrap().lockable().is_some());
+    }
+}
+
+#[test]
 fn only_what_is_installed_is_held() {
     let installed = ["bash", "kubelet", "containerd"].map(|name| Installed {
         name: name.to_owned(),

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::super::{Guest, PackageArchive};
-use super::APT_GET;
+use super::super::{Guest, Lockable, PackageArchive, PackageManager};
+use super::{APT_GET, Apt};
 use crate::chroot::{PACKAGES, PACKAGES_CONFIG};
 use crate::error::{Context, Error, Result};
 use crate::recipe::{Sha256, percent_decode, without_user};
@@ -22,8 +22,33 @@ const SOURCES: &str = "sources.list";
 const PREFERENCES: &str = "preferences";
 const INDEX: &str = "Packages";
 
+impl Lockable for Apt {
+    fn archives(&self, guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
+        unpacked(guest)
+    }
+
+    fn locate(
+        &self,
+        guest: &Guest<'_>,
+        archives: &mut [PackageArchive],
+    ) -> Result<()> {
+        locate(guest, archives)
+    }
+
+    fn use_only(
+        &self,
+        guest: &Guest<'_>,
+        directory: &Path,
+        archives: &[PackageArchive],
+        wanted: &[(String, String)],
+    ) -> Result<()> {
+        use_only(guest, directory, archives, wanted)?;
+        self.refresh(guest)
+    }
+}
+
 /// What is in apt's cache, sorted.
-pub(super) fn unpacked(guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
+fn unpacked(guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
     let root = guest.root();
     let mut archives = Vec::new();
     for path in root.glob(CACHE)? {
@@ -40,6 +65,7 @@ pub(super) fn unpacked(guest: &Guest<'_>) -> Result<Vec<PackageArchive>> {
             suffix: SUFFIX.to_owned(),
             sha256,
             size,
+            repository: None,
             uri: None,
         });
     }
@@ -56,10 +82,7 @@ pub(in super::super) fn words_of(name: &str) -> Option<[String; 3]> {
 }
 
 /// Notes the URIs that apt's lists have for the files.
-pub(super) fn locate(
-    guest: &Guest<'_>,
-    archives: &mut [PackageArchive],
-) -> Result<()> {
+fn locate(guest: &Guest<'_>, archives: &mut [PackageArchive]) -> Result<()> {
     let wanted: Vec<String> = archives
         .iter()
         .map(|archive| {
@@ -117,7 +140,7 @@ pub(in super::super) fn parse_uri(line: &str) -> Option<(&str, Sha256)> {
 /// Makes `directory` of the host, which the guest sees at [`PACKAGES`] and
 /// which holds the files of `archives`, the only source of apt. Of several
 /// versions the `wanted` one is the candidate, even if it is an older one.
-pub(super) fn use_only(
+fn use_only(
     guest: &Guest<'_>,
     directory: &Path,
     archives: &[PackageArchive],
@@ -218,6 +241,7 @@ mod tests {
             suffix: "deb".to_owned(),
             sha256: Sha256::of(b"x"),
             size: 1,
+            repository: None,
             uri: None,
         }
     }

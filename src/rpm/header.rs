@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The header of a package, as it stands in the database.
+//! The header of a package, as it stands in a database and in a package file.
 //!
 //! Facts: rpm, `docs/manual/format_header.md`, `include/rpm/rpmtag.h`.
 //! Numbers are big-endian.
 
-use super::MAX_HEADER;
 use crate::block::to_usize;
-use crate::describe::field::{u16_be, u32_be};
 use crate::error::{Error, Result};
+use crate::partition::field::{u16_be, u32_be};
+
+/// Bytes of one header: rpm's own limit.
+pub(crate) const MAX_HEADER: usize = 256 << 20;
 
 /// Two counts.
-const INTRO: usize = 8;
+pub(super) const INTRO: usize = 8;
 /// Tag, type, offset, count.
-const ENTRY: usize = 16;
+pub(super) const ENTRY: usize = 16;
 /// rpm's own limit.
 const MAX_ENTRIES: usize = 0xffff;
 /// Files of one package; kernels' headers have 30 thousand.
@@ -27,36 +29,63 @@ const TYPE_I18N: u32 = 9;
 
 /// The tags that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tag {
+pub(crate) enum Tag {
     Sha1Header = 269,
     Sha256Header = 273,
     Name = 1000,
     Version = 1001,
     Release = 1002,
     Epoch = 1003,
+    Summary = 1004,
+    BuildTime = 1006,
+    BuildHost = 1007,
     Size = 1009,
     Vendor = 1011,
     License = 1014,
     Packager = 1015,
+    Group = 1016,
     Arch = 1022,
     OldFileNames = 1027,
     SourceRpm = 1044,
     ProvideName = 1047,
+    RequireFlags = 1048,
+    RequireName = 1049,
+    RequireVersion = 1050,
+    ConflictFlags = 1053,
+    ConflictName = 1054,
+    ConflictVersion = 1055,
+    ObsoleteName = 1090,
+    ProvideFlags = 1112,
+    ProvideVersion = 1113,
+    ObsoleteFlags = 1114,
+    ObsoleteVersion = 1115,
     DirIndexes = 1116,
     BaseNames = 1117,
     DirNames = 1118,
     LongSize = 5009,
+    RecommendName = 5046,
+    RecommendVersion = 5047,
+    RecommendFlags = 5048,
+    SuggestName = 5049,
+    SuggestVersion = 5050,
+    SuggestFlags = 5051,
+    SupplementName = 5052,
+    SupplementVersion = 5053,
+    SupplementFlags = 5054,
+    EnhanceName = 5055,
+    EnhanceVersion = 5056,
+    EnhanceFlags = 5057,
 }
 
 /// A header whose lengths are those of its bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header<'a> {
+pub(crate) struct Header<'a> {
     index: &'a [u8],
     data: &'a [u8],
 }
 
 impl<'a> Header<'a> {
-    pub(super) fn parse(blob: &'a [u8]) -> Result<Self> {
+    pub(crate) fn parse(blob: &'a [u8]) -> Result<Self> {
         let entries = to_usize(u32_be(blob, 0).into());
         let data_len = to_usize(u32_be(blob, 4).into());
         if blob.len() < INTRO
@@ -85,7 +114,7 @@ impl<'a> Header<'a> {
     }
 
     /// The first string of a tag; nothing for an empty one.
-    pub(super) fn text(&self, tag: Tag) -> Option<String> {
+    pub(crate) fn text(&self, tag: Tag) -> Option<String> {
         let (kind, data, _) = self.find(tag)?;
         if !matches!(kind, TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N) {
             return None;
@@ -97,7 +126,7 @@ impl<'a> Header<'a> {
     }
 
     /// The first number of a tag.
-    pub(super) fn number(&self, tag: Tag) -> Option<u64> {
+    pub(crate) fn number(&self, tag: Tag) -> Option<u64> {
         let (kind, data, count) = self.find(tag)?;
         let wide = || {
             let high = u64::from(u32_be(data, 0)) << 32;
@@ -112,8 +141,31 @@ impl<'a> Header<'a> {
         }
     }
 
+    /// The numbers of an array of 32 bits each.
+    pub(crate) fn numbers(&self, tag: Tag) -> Vec<u32> {
+        match self.find(tag) {
+            Some((TYPE_INT32, data, count)) => data
+                .chunks_exact(4)
+                .take(count)
+                .map(|number| u32_be(number, 0))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Version and release, with the epoch where there is one; none for what
+    /// has no version.
+    pub(crate) fn whole_version(&self) -> Option<String> {
+        let version = self.text(Tag::Version)?;
+        let release = self.text(Tag::Release).unwrap_or_default();
+        Some(match self.number(Tag::Epoch) {
+            Some(epoch) => format!("{epoch}:{version}-{release}"),
+            None => format!("{version}-{release}"),
+        })
+    }
+
     /// The strings of an array, as text.
-    pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
+    pub(crate) fn texts(&self, tag: Tag) -> Vec<String> {
         let all = self.strings(tag).into_iter();
         all.map(|text| String::from_utf8_lossy(text).into_owned())
             .collect()
@@ -131,7 +183,7 @@ impl<'a> Header<'a> {
     }
 
     /// Calls `visit` with the path of every file.
-    pub(super) fn files(&self, visit: &mut dyn FnMut(&str)) {
+    pub(crate) fn files(&self, visit: &mut dyn FnMut(&str)) {
         for path in self.strings(Tag::OldFileNames) {
             visit(&String::from_utf8_lossy(path));
         }
