@@ -217,7 +217,8 @@ pub(in crate::provision) fn edit_entry(
 /// A file of shell assignments that GRUB's tools read. Words are removed from
 /// both variables; they are added to `GRUB_CMDLINE_LINUX`, which all entries
 /// have, where it is set without taking up its earlier value. `make` sets it
-/// if no line does.
+/// if no line does. A value that is more than one word of text (escapes, several
+/// lines, commands) is left as it is, and a line after it adds to it.
 pub(in crate::provision) fn edit_grub(
     text: &str,
     arguments: &KernelArguments,
@@ -225,47 +226,75 @@ pub(in crate::provision) fn edit_grub(
 ) -> String {
     const ALL: &str = "GRUB_CMDLINE_LINUX";
     let removal = KernelArguments::only_removing(&arguments.remove);
-    let mut seen = false;
+    let (mut seen, mut unreadable) = (false, false);
     let mut edited = String::new();
     for line in text.lines() {
         let assignment = line.trim_start().split_once('=');
-        let new = match assignment {
+        let (name, arguments) = match assignment {
             Some((name, value)) if name == ALL => {
-                let value = unquote(value);
                 let extends = value.contains("$GRUB_CMDLINE_LINUX")
                     || value.contains("${GRUB_CMDLINE_LINUX");
                 seen |= !extends;
-                let arguments = if extends { &removal } else { arguments };
-                Some((name, edit_words(value, arguments)))
+                (name, if extends { &removal } else { arguments })
             }
-            Some((name, value)) if name == "GRUB_CMDLINE_LINUX_DEFAULT" => {
-                Some((name, edit_words(unquote(value), &removal)))
+            Some((name, _)) if name == "GRUB_CMDLINE_LINUX_DEFAULT" => {
+                (name, &removal)
             }
-            _ => None,
+            _ => ("", arguments),
         };
-        match new {
-            Some((name, value)) => {
-                edited.push_str(&format!("{name}=\"{value}\"\n"));
+        match assignment.and_then(|(_, value)| Literal::parse(value)) {
+            Some(Literal { quote, text, rest }) if !name.is_empty() => {
+                let words = edit_words(text, arguments);
+                edited.push_str(&format!("{name}={quote}{words}{quote}{rest}"));
             }
-            None => {
+            _ => {
+                unreadable |= name == ALL;
                 edited.push_str(line);
-                edited.push('\n');
             }
         }
+        edited.push('\n');
     }
-    if make && !seen {
-        let value = edit_words("", arguments);
-        edited.push_str(&format!("{ALL}=\"{value}\"\n"));
+    let words = edit_words("", arguments);
+    if unreadable {
+        let more = format!("{ALL}=\"${ALL} {words}\"\n");
+        if !words.is_empty() && !edited.ends_with(&more) {
+            edited.push_str(&more);
+        }
+    } else if make && !seen {
+        edited.push_str(&format!("{ALL}=\"{words}\"\n"));
     }
     edited
 }
 
-fn unquote(value: &str) -> &str {
-    let value = value.trim();
-    ['"', '\'']
-        .iter()
-        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
-        .unwrap_or(value)
+/// The value of a shell's assignment, where it is one word of text on one line.
+struct Literal<'a> {
+    /// The one it is to be written in.
+    quote: char,
+    text: &'a str,
+    /// What follows: a comment, say.
+    rest: &'a str,
+}
+
+impl<'a> Literal<'a> {
+    fn parse(value: &'a str) -> Option<Self> {
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (text, rest) = match quote {
+            Some(quote) => value[1..].split_once(quote)?,
+            None => value.split_at(
+                value.find(char::is_whitespace).unwrap_or(value.len()),
+            ),
+        };
+        let ends = rest.chars().next().is_none_or(char::is_whitespace);
+        let plain = match quote {
+            Some(_) => !text.contains('\\'),
+            None => !text.contains(['\\', '"', '\'', '`', '(', ';', '&', '|']),
+        };
+        (ends && plain).then_some(Self {
+            quote: quote.unwrap_or('"'),
+            text,
+            rest,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -288,19 +317,36 @@ mod tests {
 
     #[test]
     fn grub_defaults() {
+        const NAME: &str = "GRUB_CMDLINE_LINUX";
         let arguments = "net.ifnames=0 -quiet".parse().unwrap();
         let text = "# x\nGRUB_TIMEOUT=0\n\
             GRUB_CMDLINE_LINUX_DEFAULT='quiet splash'\n\
             GRUB_CMDLINE_LINUX=console=ttyS0\n";
         assert_eq!(
             edit_grub(text, &arguments, true),
-            "# x\nGRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"splash\"\n\
+            "# x\nGRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX_DEFAULT='splash'\n\
              GRUB_CMDLINE_LINUX=\"console=ttyS0 net.ifnames=0\"\n"
         );
         assert_eq!(
             edit_grub("", &arguments, true),
             "GRUB_CMDLINE_LINUX=\"net.ifnames=0\"\n"
         );
+        for (line, edited) in [
+            ("\"a\" # why", "\"a net.ifnames=0\" # why\n"),
+            ("'x=\"1\"' ", "'x=\"1\" net.ifnames=0' \n"),
+        ] {
+            assert_eq!(
+                edit_grub(&format!("{NAME}={line}"), &arguments, true),
+                format!("{NAME}={edited}")
+            );
+        }
+        for line in ["\"a \\\n  b\"", "\"x=\\\"1\\\"\"", "\"a\"'b'", "\"a"] {
+            let more =
+                "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX net.ifnames=0\"";
+            let once = edit_grub(&format!("{NAME}={line}"), &arguments, true);
+            assert_eq!(once, format!("{NAME}={line}\n{more}\n"));
+            assert_eq!(edit_grub(&once, &arguments, true), once);
+        }
         let extending = "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX a\"\n";
         assert_eq!(edit_grub(extending, &arguments, false), extending);
     }
