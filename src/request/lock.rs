@@ -71,10 +71,11 @@ pub(super) struct Sources {
 
 impl Sources {
     fn into_options(self) -> LockSources {
-        let mut sources = LockSources::default();
-        sources.directories = self.packages;
-        sources.mirror = self.mirror;
-        sources
+        LockSources {
+            directories: self.packages,
+            mirror: self.mirror,
+            ..LockSources::default()
+        }
     }
 }
 
