@@ -45,8 +45,6 @@ test-slow: root setup fixtures nextest
 	    -E 'test(image_random)'
 	IMAGEWRIGHT_MUTATIONS=20000 MUTATION_SEED=$$RANDOM cargo nextest run \
 	    -E 'test(hostile) | test(mutation)'
-	$(MAKE) fuzz-short
-
 	$(FIXTURES)/setup.sh peer
 	$(FIXTURES)/peer-kernel.sh
 	cargo nextest run --features _privileged --run-ignored only \
@@ -69,18 +67,19 @@ test-corpus: nextest
 	IMAGEWRIGHT_CORPUS="$(abspath $(CORPUS))" cargo nextest run \
 	    --features _privileged --test corpus --run-ignored only
 
-## Every parser and reader, on bytes that libFuzzer makes up: seconds each.
+## Every parser and reader, on bytes that libFuzzer makes up.
 ## One target: make fuzz TIME=900 TARGETS=image_qcow2
 fuzz: setup
 	tests/fuzz/run.sh $(or $(TIME),900) $(TARGETS)
 
+## Two seconds each, the same each time, with the dependencies as `make test`
+## has built them.
 fuzz-short: setup
-	tests/fuzz/run.sh 3
+	PROFILE=dev SEED=1 tests/fuzz/run.sh 2
 
 ## What must be clean before a commit.
 check: setup-build deny
 	cargo fmt --all --check
-	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
@@ -114,13 +113,12 @@ root:
 nextest:
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
-# Without optimisation it is there sooner, and fast enough for one crate.
+# Without optimisation they are there sooner, and fast enough for one crate.
 cbindgen:
 	@command -v cbindgen >/dev/null || cargo install --locked --debug cbindgen
 
-# Built once for all checkouts of this user: it takes some minutes.
 deny:
-	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@command -v cargo-deny >/dev/null || cargo install --locked --debug cargo-deny
 
 clean:
 	cargo clean

@@ -12,6 +12,7 @@ mod files;
 mod memory;
 mod sparse;
 mod system;
+mod targets;
 mod tree;
 
 pub use exercise::{disk, image};
@@ -19,4 +20,5 @@ pub use files::{Files, parts};
 pub use memory::Memory;
 pub use sparse::Sparse;
 pub use system::{GROUPS, group};
+pub use targets::{Run, TARGETS};
 pub use tree::OneFile;
