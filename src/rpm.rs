@@ -3,6 +3,8 @@
 //! What rpm writes of a package: its header, in databases and package files,
 //! and the list of packages that a repository has.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod header;
 mod package_file;
 mod repodata;

@@ -24,6 +24,11 @@ pub fn kept_packages(text: &str) {
     packages::kept(text);
 }
 
+/// Reads a package file of rpm and lists it in a repository.
+pub fn package_file(bytes: &[u8]) {
+    crate::rpm::fuzzing::package_file(bytes);
+}
+
 /// Looks paths up in a policy of SELinux.
 pub fn labels(specs: &str, aliases: &str, paths: &str) {
     selinux::labels(specs, aliases, paths);

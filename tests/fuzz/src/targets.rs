@@ -68,6 +68,7 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("packages_bdb", packages::bdb),
     ("packages_dpkg", packages::dpkg),
     ("packages_ndb", packages::ndb),
+    ("packages_rpm_file", packages::rpm_file),
     ("packages_sqlite", packages::sqlite),
     ("partition_table", partition_table::run),
     ("recipe", recipe::run),

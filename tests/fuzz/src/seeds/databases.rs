@@ -17,11 +17,25 @@ pub(crate) fn add(seeds: &Seeds) {
     seeds.add("packages_apk", "one", APK);
     seeds.add("packages_ndb", "one", ndb(&header()));
     seeds.add("packages_bdb", "one", bdb(&header()));
+    seeds.add("packages_rpm_file", "one", rpm_file(&header()));
     seeds.add("packages_sqlite", "one", sqlite(seeds));
     seeds.add("containerd_store", "one", bolt());
     seeds.add("containerd_rewrite", "read", [b"r", &bolt()[..]].concat());
     seeds.add("containerd_rewrite", "written", bolt_content());
     seeds.add("go_program", "inline", program());
+}
+
+/// A package file: the lead, signatures, the header.
+fn rpm_file(header: &[u8]) -> Vec<u8> {
+    let magic = [0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0];
+    let mut file = vec![0xed, 0xab, 0xee, 0xdb];
+    file.resize(96, 0);
+    for part in [&[0; 8], header] {
+        file.extend(magic);
+        file.extend(part);
+        file.resize(file.len().next_multiple_of(8), 0);
+    }
+    file
 }
 
 /// The header of a package: name, version, release, a file.

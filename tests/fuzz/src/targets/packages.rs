@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Databases of installed packages, one kind each.
+//! Databases of installed packages, one kind each; a package file.
 
-use imagewright::describe;
+use imagewright::{describe, provision};
 
 use crate::OneFile;
 
@@ -28,6 +28,11 @@ pub fn ndb(data: &[u8]) {
 /// rpm's database in SQLite.
 pub fn sqlite(data: &[u8]) {
     read("/var/lib/rpm/rpmdb.sqlite", data);
+}
+
+/// A package file of rpm.
+pub fn rpm_file(data: &[u8]) {
+    provision::fuzzing::package_file(data);
 }
 
 fn read(path: &str, data: &[u8]) {
