@@ -34,7 +34,7 @@ else
 fi
 [[ -d $out/seeds ]] || {
     rm -rf "$out/seeds.new"
-    "$bin/fuzz-seeds" "$out/seeds.new"
+    FUZZ_SEEDS=$out/seeds.new "$bin/fuzz"
     mv "$out/seeds.new" "$out/seeds"
 }
 

@@ -6,10 +6,12 @@
 //! build has overflow checks and debug assertions, and `cfg(fuzzing)`, under
 //! which the library takes every checksum for right: a fuzzer cannot guess
 //! one.
+#![cfg(fuzzing)]
 
 mod exercise;
 mod files;
 mod memory;
+mod seeds;
 mod sparse;
 mod system;
 mod targets;
@@ -18,6 +20,7 @@ mod tree;
 pub use exercise::{disk, image};
 pub use files::{Files, parts};
 pub use memory::Memory;
+pub use seeds::write_seeds;
 pub use sparse::Sparse;
 pub use system::{GROUPS, group};
 pub use targets::{Run, TARGETS};

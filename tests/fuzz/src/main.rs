@@ -1,31 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The fuzzer: libFuzzer's options, and the target's name in `FUZZ_TARGET`.
-//! Without a name it lists the targets.
-#![no_main]
+//! What `run.sh` builds: see `fuzzer.rs`.
+#![cfg_attr(fuzzing, no_main)]
 
-use std::sync::OnceLock;
+#[cfg(fuzzing)]
+mod fuzzer;
 
-use imagewright_fuzz::{Run, TARGETS};
-use libfuzzer_sys::fuzz_target;
-
-static TARGET: OnceLock<Run> = OnceLock::new();
-
-/// The target that was asked for; ends the process where there is none.
-fn target() -> Run {
-    let Some(wanted) = std::env::var_os("FUZZ_TARGET") else {
-        for (name, _) in TARGETS {
-            println!("{name}");
-        }
-        std::process::exit(0);
-    };
-    let found = TARGETS.iter().find(|(name, _)| wanted == *name);
-    let Some((_, run)) = found else {
-        eprintln!("fuzz: there is no target {}", wanted.display());
-        std::process::exit(2);
-    };
-    *run
+#[cfg(not(fuzzing))]
+fn main() {
+    eprintln!("fuzz: build it by tests/fuzz/run.sh");
+    std::process::exit(2);
 }
-
-fuzz_target!(init: { TARGET.get_or_init(target) }, |data: &[u8]| {
-    TARGET.get_or_init(target)(data);
-});

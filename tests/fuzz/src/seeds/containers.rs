@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::{Seeds, run, text};
+use super::{Seeds, run, text};
 
 /// Of `{}`, which is a configuration and a layer here.
 const DIGEST: &str =

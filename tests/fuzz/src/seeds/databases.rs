@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::{Seeds, run, text};
+use super::{Seeds, run, text};
 
 const DPKG: &str = "Package: a\nStatus: install ok installed\n\
     Architecture: amd64\nSource: s (1)\nVersion: 1:2-3\nInstalled-Size: 7\n\

@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use imagewright_fuzz::Sparse;
+use crate::Sparse;
 
-use crate::{Seeds, run, text};
+use super::{Seeds, run, text};
 
 pub(crate) fn add(seeds: &Seeds) {
     add_tables(seeds);

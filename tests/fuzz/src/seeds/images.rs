@@ -11,7 +11,7 @@ use imagewright::image::{
     self, Compression, Format, OpenOptions, Subformat, WriteOptions,
 };
 
-use crate::{Seeds, run, text};
+use super::{Seeds, run, text};
 
 /// Not whole clusters, and small.
 const SIZE: u64 = 393_216 + 3 * 512;

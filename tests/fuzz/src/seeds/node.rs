@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Texts of a node, by what reads them.
 
-use imagewright_fuzz::GROUPS;
+use crate::GROUPS;
 
-use crate::Seeds;
-use crate::texts::FSTAB;
+use super::Seeds;
+use super::texts::FSTAB;
 
 /// A line for each file of a group of paths.
 const TEXTS: [&[&str]; 8] = [
@@ -162,7 +162,7 @@ pub(crate) fn add(seeds: &Seeds) {
     seeds.add("selinux_labels", "policy", labels);
 }
 
-/// An input that is parted as [`imagewright_fuzz::parts`] says.
+/// An input that is parted as [`crate::parts`] says.
 fn joined(first: usize, parts: &[&[u8]]) -> Vec<u8> {
     [&[first as u8], &parts.join(&0xff)[..]].concat()
 }

@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::disks::partition;
-use crate::texts::{FSTAB, OS_RELEASE};
-use crate::{Seeds, run, text};
+use super::disks::partition;
+use super::texts::{FSTAB, OS_RELEASE};
+use super::{Seeds, run, text};
 
 pub(crate) fn add(seeds: &Seeds) {
     let root = seeds.work.join("root");

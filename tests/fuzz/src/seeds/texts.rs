@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::{Seeds, run, text};
+use super::{Seeds, run, text};
 
 pub(crate) const FSTAB: &str = "# a comment\n\
     UUID=0b9e5c4e-1f3a-4c43-9c4e-5f1f4c1d2e3f / ext4 rw,discard 0 1\n\

@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Writes the seeds of every target: `fuzz-seeds DIR` makes DIR/TARGET/NAME.
+//! The seeds of every target: DIR/TARGET/NAME.
 //!
 //! Small disks through qemu-img and our own writers, real filesystems,
 //! texts. Nothing of it is kept in the repository.
-
-// Its runtime has the symbols that instrumented code wants.
-use libfuzzer_sys as _;
-
-/// What that runtime calls in a target; some linkers want it everywhere.
-#[unsafe(no_mangle)]
-#[allow(improper_ctypes_definitions)]
-extern "C" fn rust_fuzzer_test_input(_: &[u8]) -> i32 {
-    0
-}
 
 mod containers;
 mod databases;
@@ -26,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use imagewright_fuzz::{Sparse, TARGETS};
+use crate::{Sparse, TARGETS};
 
 /// Where seeds go, and a place for files on the way.
 struct Seeds {
@@ -74,9 +64,8 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path of ASCII")
 }
 
-fn main() {
-    let dir = std::env::args_os().nth(1).expect("usage: fuzz-seeds DIR");
-    let dir = PathBuf::from(dir);
+/// Writes the seeds into a new directory; needs qemu-img, mkfs and others.
+pub fn write_seeds(dir: PathBuf) {
     let work = dir.join(".work");
     fs::create_dir_all(&work).expect("a directory for the work");
     let seeds = Seeds { dir, work };
