@@ -11,7 +11,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Header, MAX_HEADER, PackageFile, Tag};
+use super::{Header, PackageFile, Tag};
 use crate::error::{Error, Result};
 use crate::recipe::Sha256;
 
@@ -26,6 +26,11 @@ const EQUAL: u32 = 8;
 const BEFORE: u32 = 1 << 6 | 1 << 9 | 1 << 10;
 /// What rpm itself provides.
 const OF_RPM: &str = "rpmlib(";
+
+/// Bytes of the elements of one package's files: a directory's name, however
+/// long, is one string for all that are in it. Packages with a hundred
+/// thousand files have 10 MiB.
+const MAX_FILES: usize = 32 << 20;
 
 /// The element of a kind of dependencies, and its tags: name, flags, version.
 const DEPENDENCIES: [(&str, [Tag; 3]); 8] = {
@@ -222,7 +227,7 @@ fn files_of(header: &Header<'_>) -> Result<String> {
     let mut out = String::new();
     let mut fits = true;
     header.files(&mut |path| {
-        fits = fits && out.len() + path.len() <= MAX_HEADER;
+        fits = fits && out.len() + path.len() <= MAX_FILES;
         if fits {
             let _ = writeln!(out, "<file>{}</file>", escaped(path));
         }
@@ -385,6 +390,25 @@ mod tests {
                 }]);
             }
         }
+    }
+
+    #[test]
+    fn a_long_directory_of_many_files_is_refused() {
+        let directory = "d".repeat(32 << 10);
+        let indexes = vec![0; 1025];
+        let names = vec!["f"; indexes.len()];
+        let bytes = file(&header(&[
+            (Tag::Name, Value::Text("a")),
+            (Tag::DirNames, Value::Texts(&[&directory])),
+            (Tag::DirIndexes, Value::Numbers(&indexes)),
+            (Tag::BaseNames, Value::Texts(&names)),
+        ]));
+        let listed = Listed {
+            file: PackageFile::read(&mut bytes.as_slice()).unwrap(),
+            ..listed()
+        };
+        let error = repodata(&[listed]).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
     }
 
     #[test]
