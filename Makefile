@@ -80,7 +80,7 @@ fuzz-short: setup
 ## What must be clean before a commit.
 check: setup-build deny
 	cargo fmt --all --check
-	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo clippy --no-default-features --lib -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
 	cargo deny --config .deny.toml check bans licenses sources
