@@ -172,6 +172,27 @@ def test_keyboard_interrupt_cancels(tmp_path: Path) -> None:
     assert not output.exists()
 
 
+def test_interrupt_while_the_work_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(os.urandom(16 << 20))
+    output = tmp_path / "out.qcow2"
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        imagewright.convert(str(image), str(output), compression="zlib:12")
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(30)
+    assert not output.exists()
+
+
 TINY = Path(os.environ["IMAGEWRIGHT_FIXTURES"]) / "tiny/tiny.qcow2"
 RECIPE = {
     "apiVersion": "imagewright/v1alpha1",

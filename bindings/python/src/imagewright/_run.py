@@ -51,7 +51,13 @@ class Run:
         # it take the thread for ended, and the interpreter would go away
         # beneath the library.
         self._done = threading.Event()
-        threading.Thread(target=self._work, daemon=True).start()
+        self._entered = False
+        try:
+            threading.Thread(target=self._work, daemon=True).start()
+        except BaseException:
+            # Interrupted while it starts: it may run by now.
+            self._stop()
+            raise
 
     def cancel(self) -> None:
         """Asks the work to stop; :meth:`result` then raises."""
@@ -104,6 +110,10 @@ class Run:
         """Cancels, and waits for the clean-up: a second Ctrl-C does not
         leave it behind."""
         self.cancel()
+        with self._lock:
+            if not self._entered:
+                # If it ever enters the library, it is cancelled already.
+                return
         while not self._done.is_set():
             with contextlib.suppress(KeyboardInterrupt):
                 self._done.wait()
@@ -122,6 +132,8 @@ class Run:
         return 0
 
     def _work(self) -> None:
+        with self._lock:
+            self._entered = True
         try:
             result = ctypes.c_void_p()
             check(
