@@ -6,7 +6,7 @@
 #   run.sh SECONDS [TARGET]...      (default: all of them)
 #
 # SEED=n repeats a run: without it every run tries something else.
-# PROFILE=dev takes the dependencies as the tests have built them and
+# PROFILE=dev takes the dependencies as `make test` has built them and
 # instruments our own code alone: minutes sooner, and slower to run. Corpora,
 # logs and findings are kept in target/fuzz/{corpus,log,findings}. A finding
 # ends the target and fails the run. No sanitizer: what could need one is C
