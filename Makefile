@@ -72,8 +72,8 @@ test-corpus: nextest
 fuzz: setup
 	tests/fuzz/run.sh $(or $(TIME),900) $(TARGETS)
 
-## Two seconds each, the same each time, with the dependencies as `make test`
-## has built them.
+## Two seconds each, of the same random numbers each time, with the dependencies
+## as `make test` has built them.
 fuzz-short: setup
 	PROFILE=dev SEED=1 tests/fuzz/run.sh 2
 

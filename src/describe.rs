@@ -24,6 +24,9 @@ mod package;
 mod program;
 pub(crate) mod purl;
 mod rpm;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod samples;
 mod sbom;
 mod sysctl;
 mod tree;

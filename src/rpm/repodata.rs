@@ -28,8 +28,8 @@ const BEFORE: u32 = 1 << 6 | 1 << 9 | 1 << 10;
 const OF_RPM: &str = "rpmlib(";
 
 /// Bytes of the elements of one package's files: a directory's name, however
-/// long, is one string for all that are in it. Packages with a hundred
-/// thousand files have 10 MiB.
+/// long, is one string for all that are in it. A hundred thousand files of
+/// 100 bytes are 10 MiB.
 const MAX_FILES: usize = 32 << 20;
 
 /// The element of a kind of dependencies, and its tags: name, flags, version.

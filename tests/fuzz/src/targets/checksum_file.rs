@@ -5,6 +5,5 @@ use imagewright::source::fuzzing;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {
-    let text = &String::from_utf8_lossy(data);
-    fuzzing::checksum_file(text)
+    fuzzing::checksum_file(&String::from_utf8_lossy(data));
 }

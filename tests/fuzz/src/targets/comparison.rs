@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Two images compared: of each file two versions, one after the other.
 
-use crate::{Files, group, parts};
 use imagewright::describe::diff::is_newer;
 use imagewright::describe::fuzzing::comparison;
+
+use crate::{Files, group, parts};
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

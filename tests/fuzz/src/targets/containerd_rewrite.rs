@@ -2,10 +2,11 @@
 //! containerd's metadata store, written anew; and a store of any content. In
 //! both cases what was written is read again.
 
-use crate::OneFile;
 use imagewright::describe::fuzzing::{
     Bucket, Content, rewritten_database, written_database,
 };
+
+use crate::OneFile;
 
 const PATH: &str = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db";
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! containerd's metadata store.
 
-use crate::OneFile;
 use imagewright::describe;
+
+use crate::OneFile;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

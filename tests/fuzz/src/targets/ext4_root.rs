@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use crate::Sparse;
 use imagewright::block::ReadAt;
 use imagewright::discover::{DiscoverOptions, discover};
+
+use crate::Sparse;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Copies a FAT filesystem out.
 
-use crate::Sparse;
 use imagewright::filesystem::fat::Volume;
+
+use crate::Sparse;
 
 /// The files it holds are written to memory.
 const MAX: u64 = 8 << 20;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Superblocks of every kind.
 
-use crate::Sparse;
 use imagewright::filesystem::probe;
+
+use crate::Sparse;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What Go's linker wrote into a program.
 
-use crate::OneFile;
 use imagewright::describe;
+
+use crate::OneFile;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

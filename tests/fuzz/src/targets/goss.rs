@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checks in goss's format, and what they are held against.
 
-use crate::parts;
 use imagewright::describe::goss::{GossFile, fuzzing};
+
+use crate::parts;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

@@ -2,8 +2,9 @@
 //! All that is told of an image by its texts: accounts, units, repositories,
 //! settings, what boots, sshd, cloud-init. The first byte chooses.
 
-use crate::{Files, group, parts};
 use imagewright::describe::fuzzing;
+
+use crate::{Files, group, parts};
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

@@ -2,8 +2,9 @@
 //! Reads GPT and MBR, then grows and repairs what was accepted: the plan
 //! stays on the disk, and the table it leaves is accepted again.
 
-use crate::{Memory, Sparse};
 use imagewright::partition::{GrowPlan, PartitionTable};
+
+use crate::{Memory, Sparse};
 
 /// Larger disks are read, but not written: they are held in memory.
 const WRITTEN: usize = 4 << 20;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The lines of a policy of SELinux, its aliases, and paths to be labelled.
 
-use crate::parts;
 use imagewright::provision::fuzzing;
+
+use crate::parts;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {
